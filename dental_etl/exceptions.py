@@ -10,6 +10,7 @@
     ├── DatabaseError
     │   ├── DatabaseConnectionError     could not connect, or the connection was lost        (retryable)
     │   ├── DatabaseTransactionError    deadlock, lock wait, serialisation                   (retryable)
+    │   ├── DatabaseAccessError         unknown user, wrong password, missing right
     │   └── DatabaseQueryError          the server refused a statement
     ├── DataError
     │   ├── DataExtractionError         source -> replication
@@ -103,6 +104,10 @@ class DatabaseConnectionError(DatabaseError):
 
 class DatabaseTransactionError(DatabaseError):
     code = "E_TRANSACTION"
+
+
+class DatabaseAccessError(DatabaseError):
+    code = "E_ACCESS"
 
 
 class DatabaseQueryError(DatabaseError):

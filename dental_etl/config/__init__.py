@@ -1,0 +1,22 @@
+"""Configuration: the environment's settings and the tables' configuration."""
+
+from dental_etl.config.providers import ConfigProvider, DictConfigProvider, FileConfigProvider
+from dental_etl.config.settings import DatabaseSettings, Environment, Role, Settings, load_settings
+from dental_etl.config.tables import Column, TableConfig, Tables, TableSchema, read_tables, write_tables
+
+__all__ = [
+    "Column",
+    "ConfigProvider",
+    "DatabaseSettings",
+    "DictConfigProvider",
+    "Environment",
+    "FileConfigProvider",
+    "Role",
+    "Settings",
+    "TableConfig",
+    "TableSchema",
+    "Tables",
+    "load_settings",
+    "read_tables",
+    "write_tables",
+]

@@ -1,0 +1,283 @@
+"""Connections to the three databases: one engine per role and process, sessions set up by role.
+
+Retries are stamina's: exponential backoff with jitter, on lost or refused connections only.
+Driver errors quote rows, so they never leave this project as they are: `database_errors`
+turns them into our own, which carry the server's error number and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import psycopg2
+import pymysql
+import sqlalchemy.exc
+import stamina
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+
+from dental_etl.config import DatabaseSettings, Role
+from dental_etl.exceptions import (
+    DatabaseAccessError,
+    DatabaseConnectionError,
+    DatabaseError,
+    DatabaseQueryError,
+    DatabaseTransactionError,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Every session runs in UTC: a local TIMESTAMP inside the autumn hour cannot be read back.
+_MYSQL_SESSIONS = {
+    # Reads only, whatever the account may do; a slow replica must not get the read killed.
+    Role.SOURCE: (
+        "SET SESSION time_zone='+00:00', net_write_timeout=600, sql_mode=''",
+        "SET SESSION TRANSACTION READ ONLY",
+    ),
+    # Strict, so that a value that does not fit is an error and not a different value. Zero dates are
+    # real data here. unique_checks stays on: off, MariaDB takes a bulk path that costs more CPU.
+    Role.REPLICATION: (
+        "SET SESSION time_zone='+00:00', sql_mode='STRICT_ALL_TABLES', foreign_key_checks=0, unique_checks=1",
+    ),
+}
+_POSTGRES_OPTIONS = "-c timezone=UTC -c work_mem=128MB -c maintenance_work_mem=512MB -c client_encoding=UTF8"
+
+_MYSQL_CONNECTION = frozenset({
+    1040, 1042, 1043, 1053, 1152, 1153, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1226,
+    1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031,
+})  # fmt: skip
+_MYSQL_TRANSACTION = frozenset({1205, 1213, 1412, 1684, 1689})
+_MYSQL_ACCESS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1290, 1370, 1698, 1792, 1820, 1862, 3118})
+_POSTGRES_CONNECTION = ("08", "57P01", "57P02", "57P03", "53300")
+_POSTGRES_TRANSACTION = ("40001", "40P01", "55P03", "25P03")
+_POSTGRES_ACCESS = ("28", "3D000", "42501")
+
+DRIVER_ERRORS = (sqlalchemy.exc.SQLAlchemyError, pymysql.MySQLError, psycopg2.Error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionCheck:
+    """Outcome of one attempt to reach a database."""
+
+    role: Role
+    is_ok: bool
+    #: Server's version when reached, else what went wrong and what to do.
+    message: str
+    seconds: float
+
+
+def engine(database: DatabaseSettings) -> Engine:
+    """Return this process's engine for a database; a forked worker gets its own."""
+    return _engine(database, os.getpid())
+
+
+@contextmanager
+def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterator[Connection]:
+    """Open a connection, retrying for up to a minute while the server cannot be reached.
+
+    Args:
+        database: Which database.
+        is_dedicated: Take the connection out of the pool, so that closing it really ends the
+            session with its locks, temporary tables and variables.
+
+    Raises:
+        DatabaseConnectionError: The server stayed unreachable.
+        DatabaseAccessError: The server refused the account.
+    """
+    connection = _open(database)
+    if is_dedicated:
+        connection.detach()
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def driver_connection(connection: Connection) -> Any:
+    """Return the pymysql or psycopg2 connection below, for the bulk paths in `wire`."""
+    return connection.connection.driver_connection
+
+
+@contextmanager
+def database_errors(
+    role: Role, *, table: str | None = None, stage: str | None = None, run_id: str | None = None
+) -> Iterator[None]:
+    """Turn any driver's error into ours, without its text: that may quote rows.
+
+    Raises:
+        DatabaseConnectionError, DatabaseTransactionError, DatabaseAccessError, DatabaseQueryError:
+            By the server's error number.
+    """
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise translate(error, role, table=table, stage=stage, run_id=run_id) from None
+
+
+def translate(
+    error: BaseException,
+    role: Role,
+    *,
+    table: str | None = None,
+    stage: str | None = None,
+    run_id: str | None = None,
+) -> DatabaseError:
+    """Return our error for a driver's; the message holds the role and the error number only."""
+    number = error_number(error)
+    kind, remedy = _classify(error, number)
+    where = f" while working on table {table}" if table else ""
+    return kind(
+        f"The {role} database answered with error {number or type(_driver_error(error)).__name__}{where}. {remedy}",
+        table=table,
+        stage=stage,
+        run_id=run_id,
+    )
+
+
+def error_number(error: BaseException) -> str:
+    """Return MySQL's error number or PostgreSQL's SQLSTATE as text; empty when there is none."""
+    driver = _driver_error(error)
+    if isinstance(driver, psycopg2.Error):
+        return driver.pgcode or ""
+    if isinstance(driver, pymysql.MySQLError) and driver.args and isinstance(driver.args[0], int):
+        return str(driver.args[0])
+    return ""
+
+
+def check(database: DatabaseSettings) -> ConnectionCheck:
+    """Connect once, without retries, and say what came of it."""
+    started = time.monotonic()
+    try:
+        with database_errors(database.role), engine(database).connect() as connection:
+            version = connection.execute(text("SELECT version()")).scalar_one()
+    except DatabaseError as error:
+        return ConnectionCheck(
+            role=database.role,
+            is_ok=False,
+            message=f"{error} ({database.host}:{database.port}, database {database.database})",
+            seconds=time.monotonic() - started,
+        )
+    return ConnectionCheck(
+        role=database.role, is_ok=True, message=str(version), seconds=time.monotonic() - started
+    )
+
+
+@lru_cache(maxsize=32)
+def _engine(database: DatabaseSettings, process_id: int) -> Engine:
+    created = create_engine(
+        _url(database),
+        pool_size=database.pool_size,
+        max_overflow=database.max_overflow,
+        pool_timeout=database.pool_timeout_seconds,
+        pool_recycle=database.pool_recycle_seconds,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=_connect_args(database),
+    )
+    if database.role in _MYSQL_SESSIONS:
+        event.listen(created, "connect", _mysql_session(database.role))
+    return created
+
+
+def _url(database: DatabaseSettings) -> URL:
+    driver = "postgresql+psycopg2" if database.role is Role.ANALYTICS else "mysql+pymysql"
+    return URL.create(
+        driver, database.user, database.password, database.host, database.port, database.database
+    )
+
+
+def _connect_args(database: DatabaseSettings) -> dict[str, Any]:
+    if database.role is Role.ANALYTICS:
+        return {
+            "connect_timeout": database.connect_timeout_seconds,
+            "options": _POSTGRES_OPTIONS,
+            "application_name": "dental_etl",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "sslmode": database.ssl_mode,
+            **({"sslrootcert": database.ssl_ca} if database.ssl_ca else {}),
+        }
+    return {
+        "connect_timeout": database.connect_timeout_seconds,
+        "charset": "utf8mb4",
+        "local_infile": database.role is Role.REPLICATION,
+        "program_name": "dental_etl",
+        **_mysql_tls(database),
+    }
+
+
+def _mysql_tls(database: DatabaseSettings) -> dict[str, Any]:
+    if database.ssl_mode == "disable":
+        return {"ssl_disabled": True}
+    if database.ssl_mode == "prefer" and not database.ssl_ca:
+        return {}
+    return {
+        "ssl": {"check_hostname": database.ssl_mode == "verify-full"},
+        "ssl_ca": database.ssl_ca or None,
+        "ssl_verify_cert": database.ssl_mode.startswith("verify"),
+        "ssl_verify_identity": database.ssl_mode == "verify-full",
+    }
+
+
+def _mysql_session(role: Role) -> Any:
+    def set_up(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            for statement in _MYSQL_SESSIONS[role]:
+                cursor.execute(statement)
+
+    return set_up
+
+
+def _open(database: DatabaseSettings) -> Connection:
+    for attempt in stamina.retry_context(
+        on=DatabaseConnectionError, attempts=6, timeout=60.0, wait_initial=0.5, wait_max=15.0
+    ):
+        with attempt, database_errors(database.role):
+            return engine(database).connect()
+    raise AssertionError("stamina either returns or raises")  # pragma: no cover
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    return error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig else error
+
+
+def _classify(error: BaseException, number: str) -> tuple[type[DatabaseError], str]:
+    if isinstance(_driver_error(error), psycopg2.Error):
+        return _classify_postgres(error, number)
+    if isinstance(_driver_error(error), pymysql.MySQLError):
+        return _classify_mysql(int(number or 0))
+    return DatabaseQueryError, "This is a programming error; please report it."
+
+
+_LOST = "The server could not be reached or the connection was lost; this is tried again."
+_CONFLICT = "Another session stood in the way (deadlock or lock wait); this is tried again."
+_DENIED = "Check user, password, database name and grants with `dental-etl test-connections`."
+_REFUSED = "Look the number up in the server's manual; `dental-etl doctor` shows the set-up."
+
+
+def _classify_mysql(number: int) -> tuple[type[DatabaseError], str]:
+    if number in _MYSQL_CONNECTION:
+        return DatabaseConnectionError, _LOST
+    if number in _MYSQL_TRANSACTION:
+        return DatabaseTransactionError, _CONFLICT
+    if number in _MYSQL_ACCESS:
+        return DatabaseAccessError, _DENIED
+    return DatabaseQueryError, _REFUSED
+
+
+def _classify_postgres(error: BaseException, number: str) -> tuple[type[DatabaseError], str]:
+    if number.startswith(_POSTGRES_TRANSACTION):
+        return DatabaseTransactionError, _CONFLICT
+    if number.startswith(_POSTGRES_ACCESS) or "password authentication failed" in str(_driver_error(error)):
+        return DatabaseAccessError, _DENIED
+    is_lost = isinstance(_driver_error(error), psycopg2.OperationalError | psycopg2.InterfaceError)
+    if number.startswith(_POSTGRES_CONNECTION) or (not number and is_lost):
+        return DatabaseConnectionError, _LOST
+    return DatabaseQueryError, _REFUSED
