@@ -155,7 +155,7 @@ def check(database: DatabaseSettings) -> ConnectionCheck:
     started = time.monotonic()
     try:
         with database_errors(database.role), engine(database).connect() as connection:
-            version = connection.execute(text("SELECT version()")).scalar_one()
+            version: str = connection.execute(text("SELECT version()")).scalar_one()
     except DatabaseError as error:
         return ConnectionCheck(
             role=database.role,

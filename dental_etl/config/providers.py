@@ -10,6 +10,10 @@ from typing import Protocol
 from dotenv import dotenv_values
 
 
+class SecretFileError(ValueError):
+    """A variable names a file that cannot be read; collected with the other problems."""
+
+
 class ConfigProvider(Protocol):
     """Anything that can look up a raw value by its variable's name."""
 
@@ -42,7 +46,7 @@ class FileConfigProvider:
             return self._environ[name]
         secret = self._environ.get(f"{name}_FILE") or self._values.get(f"{name}_FILE")
         if secret:
-            return Path(secret).read_text(encoding="utf-8").rstrip("\n")
+            return _read_secret(f"{name}_FILE", Path(secret))
         return self._values.get(name)
 
     @property
@@ -55,6 +59,13 @@ class FileConfigProvider:
             return None
         path = self.project_root / f".env_{'test' if environment == 'test' else 'production'}"
         return path if path.exists() else None
+
+
+def _read_secret(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise SecretFileError(f"{variable}: cannot read {path} ({error.strerror})") from error
 
 
 class DictConfigProvider:

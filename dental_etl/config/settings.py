@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from dental_etl.config.providers import ConfigProvider, FileConfigProvider
+from dental_etl.config.providers import ConfigProvider, FileConfigProvider, SecretFileError
 from dental_etl.exceptions import EnvironmentConfigError, ValidationError
 from dental_etl.run_window import BlockedHours, RunWindow
 
@@ -172,8 +172,15 @@ class _Reader:
     def _name(self, name: str) -> str:
         return f"{self._prefix}{name}"
 
+    def _raw(self, name: str) -> str | None:
+        try:
+            return self._provider.get(self._name(name))
+        except SecretFileError as error:
+            self._problems.append(str(error))
+            return None
+
     def _optional(self, name: str, default: str) -> str:
-        value = self._provider.get(self._name(name))
+        value = self._raw(name)
         return default if value is None or not value.strip() else value.strip()
 
     def _plain(self, name: str, default: str) -> str:
@@ -181,8 +188,9 @@ class _Reader:
         return self._optional(name, (self._provider.get(name) or default).strip())
 
     def _required(self, name: str) -> str:
-        value = (self._provider.get(self._name(name)) or "").strip()
-        if not value:
+        problems = len(self._problems)
+        value = (self._raw(name) or "").strip()
+        if not value and len(self._problems) == problems:
             self._problems.append(f"{self._name(name)} is not set")
         return value
 
@@ -228,7 +236,7 @@ class _Reader:
 
     def _window(self) -> RunWindow:
         default = "" if self._environment is Environment.TEST else "06:00-21:00"
-        raw = self._provider.get(self._name("BLOCKED_HOURS"))
+        raw = self._raw("BLOCKED_HOURS")
         text = default if raw is None else raw.strip()
         if self._environment is Environment.PRODUCTION and not text:
             self._problems.append("BLOCKED_HOURS must not be empty in production; the default is 06:00-21:00")

@@ -1,0 +1,27 @@
+# `make demo` plays a night on a synthetic clinic; `make test` checks everything. Both set up what they need.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+.PHONY: help venv lint test demo down clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+venv: .venv/.installed ## install the locked requirements and dental-etl into .venv
+
+.venv/.installed: requirements-dev.txt setup.cfg ops/dev/venv.sh
+	@sh ops/dev/venv.sh
+
+lint: venv ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+test: lint ## lint, then every test, on private servers
+	$(BIN)/python -m pytest tests
+
+demo: venv ## play the next night on a synthetic clinic: servers, workers, beat, Flower, dbt
+	@$(BIN)/dental-etl demo
+
+down: venv ## stop everything that `make demo` started
+	@$(BIN)/dental-etl demo --stop
+
+clean: down ## stop, and delete the synthetic clinic
+	rm -rf .sandbox

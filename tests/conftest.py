@@ -1,0 +1,85 @@
+"""Real servers for every test that speaks SQL or Redis: started once, emptied before each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from dental_etl.config import DatabaseSettings, DictConfigProvider, Settings, load_settings
+from dental_etl.connections import engine
+from dental_etl.sandbox import servers
+from dental_etl.sandbox.servers import Sandbox
+
+#: A sandbox directory to reuse over several test runs; servers are then left running.
+REUSE = "DENTAL_ETL_TEST_SANDBOX"
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Running private servers: two MariaDB, PostgreSQL, Redis."""
+    reused = os.environ.get(REUSE)
+    if reused:
+        yield servers.up(Path(reused))
+        return
+    directory = tmp_path_factory.mktemp("sandbox")
+    try:
+        yield servers.up(directory)
+    finally:
+        servers.destroy(directory)
+
+
+@pytest.fixture(scope="session")
+def sandbox_settings(sandbox: Sandbox) -> Settings:
+    """Settings of the test environment that point at the private servers."""
+    return load_settings(DictConfigProvider({**sandbox.environment(), "PROJECT_ROOT": str(Path(__file__).parents[1])}))
+
+
+@pytest.fixture
+def source_admin(sandbox: Sandbox, sandbox_settings: Settings) -> Iterator[Connection]:
+    """An account that may create tables in the (emptied) source database; the product's may not."""
+    with engine(sandbox.source_admin()).connect() as connection:
+        _empty_mysql(connection, sandbox_settings.source)
+        yield connection
+
+
+@pytest.fixture
+def replication(sandbox_settings: Settings) -> Iterator[Connection]:
+    """The (emptied) replication database."""
+    with engine(sandbox_settings.replication).connect() as connection:
+        _empty_mysql(connection, sandbox_settings.replication)
+        yield connection
+
+
+@pytest.fixture
+def analytics(sandbox_settings: Settings) -> Iterator[Connection]:
+    """The analytics database without any of our schemas."""
+    with engine(sandbox_settings.analytics).connect() as connection:
+        _empty_postgres(connection)
+        yield connection
+
+
+def _empty_mysql(connection: Connection, database: DatabaseSettings) -> None:
+    tables = connection.execute(
+        text("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = :name"),
+        {"name": database.database},
+    ).all()
+    connection.execute(text("SET foreign_key_checks=0"))
+    for name, kind in tables:
+        quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+        # Identifiers cannot be bound; exec_driver_sql keeps a colon or a percent sign in a name as it is.
+        connection.exec_driver_sql(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quoted}".replace("%", "%%"))
+    connection.commit()
+
+
+def _empty_postgres(connection: Connection) -> None:
+    schemas = connection.execute(
+        text("SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"),
+    ).scalars()
+    for name in schemas.all():
+        connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')
+    connection.exec_driver_sql("CREATE SCHEMA public")
+    connection.commit()
