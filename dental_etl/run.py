@@ -313,6 +313,28 @@ class Finding(Value):
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeader(Value):
+    """A run without its tables: what it was, when, and how it ended."""
+
+    run_id: str
+    kind: RunKind
+    #: Local date of the evening on which the night began.
+    run_date: date
+    status: RunStatus
+    started_at: datetime
+    #: None while the run is being worked.
+    finished_at: datetime | None = None
+    #: When the source must be left alone; None without blocked hours.
+    deadline_at: datetime | None = None
+    #: ``production`` or ``test``.
+    environment: str = ""
+    #: ``E_...`` of the refusal, None unless the run was refused.
+    refusal_code: str | None = None
+    #: What guard or validation found, and the remedy.
+    refusal_detail: str | None = None
+
+
 class NodeStatus(StrEnum):
     """How a dbt node ended."""
 
