@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
-from dental_etl.config import DatabaseSettings, DictConfigProvider, Settings, load_settings
+from dental_etl.config import DatabaseSettings, DictConfigProvider, Role, Settings, load_settings
 from dental_etl.connections import engine
 from dental_etl.sandbox import servers
-from dental_etl.sandbox.servers import Sandbox
+from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 
 #: A sandbox directory to reuse over several test runs; servers are then left running.
 REUSE = "DENTAL_ETL_TEST_SANDBOX"
@@ -35,14 +36,22 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def sandbox_settings(sandbox: Sandbox) -> Settings:
     """Settings of the test environment that point at the private servers."""
-    return load_settings(DictConfigProvider({**sandbox.environment(), "PROJECT_ROOT": str(Path(__file__).parents[1])}))
+    return load_settings(
+        DictConfigProvider({**sandbox.environment(), "PROJECT_ROOT": str(Path(__file__).parents[1])})
+    )
 
 
 @pytest.fixture
 def source_admin(sandbox: Sandbox, sandbox_settings: Settings) -> Iterator[Connection]:
     """An account that may create tables in the (emptied) source database; the product's may not."""
-    with engine(sandbox.source_admin()).connect() as connection:
-        _empty_mysql(connection, sandbox_settings.source)
+    admin = replace(
+        sandbox_settings.source,
+        role=Role.REPLICATION,  # sessions of the source role are read-only
+        user=ADMIN_USER,
+        password=sandbox.source.admin_password,
+    )
+    with engine(admin).connect() as connection:
+        _empty_mysql(connection, admin)
         yield connection
 
 
@@ -69,17 +78,19 @@ def _empty_mysql(connection: Connection, database: DatabaseSettings) -> None:
     ).all()
     connection.execute(text("SET foreign_key_checks=0"))
     for name, kind in tables:
-        quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+        quoted = connection.dialect.identifier_preparer.quote_identifier(str(name))
         # Identifiers cannot be bound; exec_driver_sql keeps a colon or a percent sign in a name as it is.
-        connection.exec_driver_sql(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quoted}".replace("%", "%%"))
+        connection.exec_driver_sql(
+            f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quoted}".replace("%", "%%")
+        )
     connection.commit()
 
 
 def _empty_postgres(connection: Connection) -> None:
-    schemas = connection.execute(
-        text("SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"),
-    ).scalars()
-    for name in schemas.all():
+    rows = connection.execute(
+        text("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"),
+    )
+    for (name,) in rows.all():
         connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')
     connection.exec_driver_sql("CREATE SCHEMA public")
     connection.commit()

@@ -1,0 +1,111 @@
+"""Sessions are set up by role, and no driver text leaves the connection layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, text
+
+from dental_etl.config import Role, Settings
+from dental_etl.connections import check, connect, database_errors
+from dental_etl.exceptions import DatabaseAccessError, DatabaseQueryError, DatabaseTransactionError
+
+SENTINEL = "Sentinel-Patient-Name"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_session_runs_in_utc(sandbox_settings: Settings, role: Role) -> None:
+    database = {
+        Role.SOURCE: sandbox_settings.source,
+        Role.REPLICATION: sandbox_settings.replication,
+        Role.ANALYTICS: sandbox_settings.analytics,
+    }[role]
+    statement = "SHOW timezone" if role is Role.ANALYTICS else "SELECT @@session.time_zone"
+
+    with connect(database) as connection:
+        zone: str = connection.execute(text(statement)).scalar_one()
+
+    assert zone in {"+00:00", "UTC"}
+
+
+def test_source_session_cannot_write(sandbox_settings: Settings, source_admin: Connection) -> None:
+    source_admin.execute(text("CREATE TABLE patient (PatNum bigint PRIMARY KEY) ENGINE=MyISAM"))
+
+    with (
+        pytest.raises(DatabaseAccessError),
+        database_errors(Role.SOURCE),
+        connect(sandbox_settings.source) as connection,
+    ):
+        connection.execute(text("INSERT INTO patient VALUES (1)"))
+
+
+def test_mysql_error_does_not_quote_a_row(sandbox_settings: Settings, replication: Connection) -> None:
+    replication.execute(text("CREATE TABLE patient (LName varchar(50) PRIMARY KEY)"))
+    replication.commit()
+
+    with (
+        pytest.raises(DatabaseQueryError, match="error 1062 while working on table patient") as caught,
+        database_errors(Role.REPLICATION, table="patient"),
+        connect(sandbox_settings.replication) as connection,
+    ):
+        connection.execute(text("INSERT INTO patient VALUES (:name), (:name)"), {"name": SENTINEL})
+
+    assert SENTINEL not in str(caught.value)
+
+
+def test_postgres_error_does_not_quote_a_row(sandbox_settings: Settings, analytics: Connection) -> None:
+    analytics.execute(text("CREATE TABLE patient (name text PRIMARY KEY)"))
+    analytics.commit()
+
+    with (
+        pytest.raises(DatabaseQueryError, match="error 23505") as caught,
+        database_errors(Role.ANALYTICS, table="patient"),
+        connect(sandbox_settings.analytics) as connection,
+    ):
+        connection.execute(text("INSERT INTO patient VALUES (:name), (:name)"), {"name": SENTINEL})
+
+    assert SENTINEL not in str(caught.value)
+
+
+def test_lock_wait_is_worth_another_attempt(sandbox_settings: Settings, replication: Connection) -> None:
+    replication.execute(text("CREATE TABLE patient (PatNum bigint PRIMARY KEY) ENGINE=InnoDB"))
+    replication.execute(text("INSERT INTO patient VALUES (1)"))
+    replication.commit()
+    replication.execute(text("UPDATE patient SET PatNum = 2"))
+
+    with connect(sandbox_settings.replication, is_dedicated=True) as other:
+        other.execute(text("SET SESSION innodb_lock_wait_timeout = 1"))
+        with pytest.raises(DatabaseTransactionError), database_errors(Role.REPLICATION):
+            other.execute(text("UPDATE patient SET PatNum = 3"))
+
+    replication.rollback()
+
+
+def test_dedicated_connection_takes_its_locks_with_it(sandbox_settings: Settings) -> None:
+    database = sandbox_settings.replication
+    with connect(database, is_dedicated=True) as connection:
+        connection.execute(text("SELECT GET_LOCK('a_table', 0)"))
+
+    with connect(database) as connection:
+        is_free: int = connection.execute(text("SELECT IS_FREE_LOCK('a_table')")).scalar_one()
+
+    assert is_free == 1
+
+
+def test_check_names_the_server_but_not_the_password(sandbox_settings: Settings) -> None:
+    wrong = replace(sandbox_settings.replication, password="wrong-password")
+
+    outcome = check(wrong)
+
+    assert not outcome.is_ok
+    assert f"{wrong.host}:{wrong.port}" in outcome.message
+    assert "wrong-password" not in outcome.message
+    assert "test-connections" in outcome.message
+
+
+def test_check_reports_the_version(sandbox_settings: Settings) -> None:
+    outcome = check(sandbox_settings.source)
+
+    assert outcome.is_ok
+    assert outcome.message
