@@ -1,0 +1,134 @@
+"""What a run will do to each table, why, and in which order; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dental_etl.config import TableConfig
+from dental_etl.run import Category, CopyStatus, RefreshMode, Strategy, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePlan(Value):
+    """One table of a run: what extract will do, decided before anything is read."""
+
+    config: TableConfig
+    #: The strategy of this run: ``full_table`` copies everything, whatever the table's own strategy is.
+    strategy: Strategy
+    #: Why, in words for the report.
+    reason: str
+    #: What was asked for.
+    refresh: RefreshMode
+
+    @property
+    def table(self) -> str:
+        return self.config.table_name
+
+    @property
+    def is_full_copy(self) -> bool:
+        return self.strategy is Strategy.FULL_TABLE
+
+
+def plan_table(
+    config: TableConfig, status: CopyStatus | None, refresh: RefreshMode, now: datetime
+) -> TablePlan:
+    """Decide how a table is extracted in this run.
+
+    Args:
+        config: The table's configuration, the owner's overrides applied.
+        status: Where its extract stands; None when it was never copied.
+        refresh: What was asked for.
+        now: Aware.
+    """
+    why_full = _why_full(config, status, refresh, now)
+    if why_full is not None:
+        return TablePlan(config=config, strategy=Strategy.FULL_TABLE, reason=why_full, refresh=refresh)
+    return TablePlan(
+        config=config,
+        strategy=config.extraction_strategy,
+        reason=_why_changes(config, status),
+        refresh=refresh,
+    )
+
+
+def order(plans: Iterable[TablePlan]) -> tuple[TablePlan, ...]:
+    """Return plans as they are published: large, medium, small, tiny; then the more important, then the
+    larger, so that the longest work starts first; then by name, so that every night looks alike.
+    """
+    return tuple(sorted(plans, key=_place))
+
+
+_CATEGORIES = tuple(Category)
+_PRIORITIES = ("high", "medium", "low")
+
+
+def _place(plan: TablePlan) -> tuple[int, int, float, int, str]:
+    config = plan.config
+    return (
+        _CATEGORIES.index(config.performance_category),
+        _PRIORITIES.index(config.processing_priority),
+        -config.estimated_size_mb,
+        -config.estimated_rows,
+        config.table_name,
+    )
+
+
+def _why_full(
+    config: TableConfig, status: CopyStatus | None, refresh: RefreshMode, now: datetime
+) -> str | None:
+    """Return why everything has to be read, or None when the changes are enough."""
+    if refresh is RefreshMode.FULL:
+        return "full refresh asked for"
+    if status is None or status.last_copied is None:
+        return _first_copy(status)
+    if config.extraction_strategy is Strategy.FULL_TABLE:
+        return _resumed(status, config.strategy_reason)
+    if _is_unfinished_full_copy(status):
+        return _resumed(status, "full copy")
+    return _why_not_from_cursor(config, status) or _why_too_old(config, status.last_copied, now)
+
+
+def _first_copy(status: CopyStatus | None) -> str:
+    if status is not None and status.checkpoint is not None:
+        return "never copied to its end: the first copy goes on where it stopped"
+    return "never copied"
+
+
+def _resumed(status: CopyStatus, reason: str) -> str:
+    if status.checkpoint is None:
+        return reason
+    return f"{reason}; goes on where the last attempt stopped"
+
+
+def _is_unfinished_full_copy(status: CopyStatus) -> bool:
+    """Say whether a shadow table waits to be finished: its rows are worth more than the old replica."""
+    return status.checkpoint is not None and status.strategy == Strategy.FULL_TABLE
+
+
+def _why_not_from_cursor(config: TableConfig, status: CopyStatus) -> str | None:
+    if status.cursor is None or status.cursor.value is None:
+        return "no cursor was committed yet"
+    if status.cursor.column != config.primary_incremental_column:
+        return (
+            f"the cursor column changed from {status.cursor.column} to {config.primary_incremental_column}, "
+            f"so the committed cursor says nothing"
+        )
+    return None
+
+
+def _why_too_old(config: TableConfig, last_copied: datetime, now: datetime) -> str | None:
+    gap = now - last_copied
+    if gap <= timedelta(days=config.time_gap_threshold_days):
+        return None
+    return (
+        f"last copied {gap.days} days ago, more than the {config.time_gap_threshold_days} days "
+        f"of time_gap_threshold_days"
+    )
+
+
+def _why_changes(config: TableConfig, status: CopyStatus | None) -> str:
+    since = status.last_copied if status else None
+    when = f" since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if since else ""
+    return f"changes{when}: {config.strategy_reason}"
