@@ -1,0 +1,39 @@
+"""The ledger's schema: `migrate` brings it to the newest revision, from any number of processes at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from dental_etl.config import DatabaseSettings, Role
+from dental_etl.connections import connect, database_errors
+
+#: Any number, the same in every process: "etl" in ASCII.
+_LOCK = 0x65746C
+
+
+def migrate(database: DatabaseSettings) -> None:
+    """Create or upgrade schema ``etl`` in the analytics database; does nothing when it is current.
+
+    Processes that call it together wait for one another on an advisory lock.
+
+    Raises:
+        DatabaseError: The server refused, most often for want of the CREATE right on the database.
+    """
+    with connect(database, is_dedicated=True) as connection, database_errors(Role.ANALYTICS):
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        connection.commit()
+        _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(text("CREATE SCHEMA IF NOT EXISTS etl"))
+    connection.commit()
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
