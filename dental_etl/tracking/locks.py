@@ -1,0 +1,148 @@
+"""Session locks: who may write a table's replica, who may write its raw table, who may read the source.
+
+All of them belong to a server session, so they vanish with the process that held them. None of them
+waits for its holder, except the places at the source, which are meant to be queued for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, TextClause, text
+
+from dental_etl.config import Role
+from dental_etl.connections import DRIVER_ERRORS, database_errors
+from dental_etl.exceptions import TableBusyError
+
+# The name is made by the server: scoped by its own idea of the database, and short enough for MySQL's 64.
+_LOCK_NAME = "CONCAT('dental_etl:', SHA1(CONCAT(DATABASE(), '.', :name)))"
+_TAKE_TABLE = text(f"SELECT GET_LOCK({_LOCK_NAME}, 0)")
+_RELEASE_TABLE = text(f"SELECT RELEASE_LOCK({_LOCK_NAME})")
+# Places are counted per server, not per database: it is the server that must not feel us.
+_TAKE_SLOT = text("SELECT GET_LOCK(:name, :seconds)")
+_RELEASE_SLOT = text("SELECT RELEASE_LOCK(:name)")
+_TAKE_ADVISORY = text("SELECT CASE WHEN pg_try_advisory_lock(:key) THEN 1 ELSE 0 END")
+_RELEASE_ADVISORY = text("SELECT pg_advisory_unlock(:key)")
+
+
+@contextmanager
+def table_lock(connection: Connection, table: str, *, purpose: str = "extract") -> Iterator[None]:
+    """Hold a table of the replication database for this session, without waiting.
+
+    Args:
+        connection: Replication; the lock lives and dies with its session.
+        table: The Open Dental table.
+        purpose: Locks of different purposes do not meet.
+
+    Raises:
+        TableBusyError: Another session holds it.
+    """
+    parameters = {"name": f"{purpose}.{table}"}
+    if _scalar(connection, _TAKE_TABLE, Role.REPLICATION, **parameters) != 1:
+        raise TableBusyError(
+            f"Another process is working on table {table} in the replication database; this is tried again.",
+            table=table,
+        )
+    try:
+        yield
+    finally:
+        _release(connection, _RELEASE_TABLE, **parameters)
+
+
+@contextmanager
+def advisory_lock(connection: Connection, name: str) -> Iterator[None]:
+    """Hold a name in the analytics database for this session, without waiting.
+
+    Args:
+        connection: Analytics, opened with ``is_dedicated=True`` and used for nothing else.
+        name: What is locked, for example ``load:patient``.
+
+    Raises:
+        TableBusyError: Another session holds it.
+    """
+    key = advisory_key(name)
+    if _scalar(connection, _TAKE_ADVISORY, Role.ANALYTICS, key=key) != 1:
+        raise TableBusyError(
+            f"Another process holds {name} in the analytics database; this is tried again.",
+            table=name.partition(":")[2] or None,
+        )
+    try:
+        yield
+    finally:
+        _release(connection, _RELEASE_ADVISORY, key=key)
+
+
+def advisory_key(name: str) -> int:
+    """Return the signed 64-bit number that stands for a name in PostgreSQL's advisory locks."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+@contextmanager
+def source_slot(connection: Connection, slots: int, *, wait_seconds: float = 300.0) -> Iterator[int]:
+    """Hold one of the places at the source server, counted over all workers and hosts.
+
+    Args:
+        connection: Source; the one that will read.
+        slots: Number of places (``SOURCE_MAX_CONNECTIONS``).
+        wait_seconds: Longest wait for a place.
+
+    Yields:
+        The number of the place, from 1.
+
+    Raises:
+        TableBusyError: No place became free in time.
+    """
+    slot = _wait_for_slot(connection, slots, time.monotonic() + wait_seconds)
+    try:
+        yield slot
+    finally:
+        _release(connection, _RELEASE_SLOT, name=_slot_name(slot))
+
+
+def _wait_for_slot(connection: Connection, slots: int, until: float) -> int:
+    places = random.sample(
+        range(1, slots + 1), slots
+    )  # all workers asking in one order would queue at slot 1
+    while True:
+        for slot in places:
+            if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=_slot_name(slot), seconds=0) == 1:
+                return slot
+        if time.monotonic() >= until:
+            raise TableBusyError(
+                f"All {slots} connections that dental_etl may hold at the source are taken; this is tried again. "
+                f"SOURCE_MAX_CONNECTIONS sets their number.",
+            )
+        # The server does the waiting: it wakes us the moment the place is given back.
+        if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=_slot_name(places[0]), seconds=1) == 1:
+            return places[0]
+
+
+def _slot_name(slot: int) -> str:
+    return f"dental_etl:source:{slot}"
+
+
+def _scalar(connection: Connection, statement: TextClause, role: Role, **parameters: object) -> object:
+    """Run one statement, leaving no transaction open that the caller did not open."""
+    is_inside = connection.in_transaction()
+    with database_errors(role):
+        value: object = connection.execute(statement, parameters).scalar()
+        if not is_inside:
+            connection.commit()
+    return value
+
+
+def _release(connection: Connection, statement: TextClause, **parameters: object) -> None:
+    if connection.closed or connection.invalidated:
+        return  # the session is gone, its locks with it
+    try:
+        is_inside = connection.in_transaction()
+        connection.execute(statement, parameters)
+        if not is_inside:
+            connection.commit()
+    except DRIVER_ERRORS:
+        # The session must end, or the lock would outlive its holder in the pool.
+        connection.invalidate()

@@ -1,0 +1,338 @@
+"""``etl_copy_status`` and ``etl_load_status``: how far each table has come, written with the rows it describes.
+
+Every write here belongs to the caller's transaction, so that a status never says more or less than the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Float,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.schema import CreateSchema, CreateTable
+from sqlalchemy.sql.dml import Update
+
+from dental_etl.exceptions import FencedError
+from dental_etl.run import CopyStatus, Cursor, LoadStatus, Strategy
+from dental_etl.tracking.locks import advisory_key
+
+# Case matters in table names, and a cursor value may hold any text that MySQL prints.
+_EXACT_NAME = mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin")
+_LONG_TEXT = mysql.LONGTEXT(charset="utf8mb4")
+
+_COPY = Table(
+    "etl_copy_status",
+    MetaData(),
+    Column("table_name", _EXACT_NAME, primary_key=True),
+    Column("last_copied", mysql.DATETIME(fsp=6)),
+    Column("last_primary_value", _LONG_TEXT),
+    Column("primary_column_name", _EXACT_NAME),
+    Column("rows_copied", BigInteger, nullable=False, server_default=text("0")),
+    Column("copy_status", String(16), nullable=False, server_default=text("'running'")),
+    Column("checkpoint", _LONG_TEXT),
+    Column("generation", BigInteger, nullable=False, server_default=text("0")),
+    Column("full_generation", BigInteger, nullable=False, server_default=text("0")),
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("overlap_minutes", Integer, nullable=False, server_default=text("0")),
+    Column("strategy", String(32)),
+    Column("bytes_copied", BigInteger, nullable=False, server_default=text("0")),
+    Column("seconds", Float(53), nullable=False, server_default=text("0")),
+    Column("run_id", String(64)),
+    # Structure of the source's table at its last complete copy, as JSON: what drift is measured against.
+    Column("source_schema", _LONG_TEXT),
+    mysql_engine="InnoDB",
+    mysql_default_charset="utf8mb4",
+)
+
+
+def _load_table(schema: str) -> Table:
+    return Table(
+        "etl_load_status",
+        MetaData(schema=schema),
+        Column("table_name", Text, primary_key=True),
+        Column("last_loaded", DateTime(timezone=True)),
+        Column("rows_loaded", BigInteger, nullable=False, server_default=text("0")),
+        Column("load_status", Text, nullable=False, server_default=text("'running'")),
+        Column("loaded_generation", BigInteger, nullable=False, server_default=text("0")),
+        Column("run_id", Text),
+        # The extract's cursor of that generation, for people who look only here.
+        Column("last_primary_value", Text),
+        Column("primary_column_name", Text),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedBatch:
+    """What one transaction of an extract adds to ``etl_copy_status``."""
+
+    #: Where the next attempt goes on, JSON; None when there is nothing to go on with.
+    checkpoint: str | None
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    #: Whether rows of the replica changed: the generation then goes up by one.
+    has_changes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedTable:
+    """What the end of an extract writes to ``etl_copy_status``."""
+
+    now: datetime
+    cursor: Cursor | None
+    strategy: Strategy
+    #: Whether the replica was rewritten as a whole; generation and full_generation then go up together.
+    is_rewritten: bool
+    #: Whether single rows changed in this transaction; the generation then goes up by one.
+    has_changes: bool
+    #: Structure of the source's table, JSON.
+    source_schema: str
+    overlap_minutes: int
+
+
+def ensure_copy_status(connection: Connection) -> None:
+    """Create ``etl_copy_status`` in replication if it is missing; DDL, so it commits in MySQL."""
+    connection.execute(CreateTable(_COPY, if_not_exists=True))
+    connection.commit()
+
+
+def read_copy_status(connection: Connection, table: str) -> CopyStatus | None:
+    """Return where the extract of a table stands; None before its first attempt."""
+    row = connection.execute(select(_COPY).where(_COPY.c.table_name == table)).mappings().one_or_none()
+    return None if row is None else _copy_status(row)
+
+
+def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
+    """Return where every extract stands, by table."""
+    rows = connection.execute(select(_COPY).order_by(_COPY.c.table_name)).mappings()
+    return {row["table_name"]: _copy_status(row) for row in rows}
+
+
+def read_source_schema(connection: Connection, table: str) -> str | None:
+    """Return the source's structure at the last complete copy, JSON; None before the first."""
+    found: str | None = connection.execute(
+        select(_COPY.c.source_schema).where(_COPY.c.table_name == table)
+    ).scalar_one_or_none()
+    return found
+
+
+def take_fence(connection: Connection, table: str, fence: int, *, run_id: str | None = None) -> CopyStatus:
+    """Make `fence` the only attempt that may write, and return where the extract stands.
+
+    Raises:
+        FencedError: A newer attempt has taken the table over.
+    """
+    connection.execute(mysql.insert(_COPY).prefix_with("IGNORE").values(table_name=table))
+    taken = connection.execute(
+        update(_COPY)
+        .where(_COPY.c.table_name == table, _COPY.c.fence <= fence)
+        .values(fence=fence, copy_status="running", run_id=run_id)
+    )
+    _require_fence(taken.rowcount, table)
+    status = read_copy_status(connection, table)
+    if status is None:
+        raise AssertionError("the row was written in this transaction")
+    return status
+
+
+def record_started(
+    connection: Connection, table: str, fence: int, *, strategy: Strategy, checkpoint: str | None
+) -> None:
+    """Record that an extract starts from nothing: its counters return to zero.
+
+    Raises:
+        FencedError: A newer attempt has taken the table over.
+    """
+    _write(
+        connection,
+        table,
+        fence,
+        strategy=str(strategy),
+        checkpoint=checkpoint,
+        rows_copied=0,
+        bytes_copied=0,
+        seconds=0.0,
+    )
+
+
+def record_batch(connection: Connection, table: str, fence: int, batch: CopiedBatch) -> None:
+    """Record a batch in the transaction of its rows.
+
+    Raises:
+        FencedError: A newer attempt has taken the table over; the batch must be rolled back.
+    """
+    _write(
+        connection,
+        table,
+        fence,
+        checkpoint=batch.checkpoint,
+        rows_copied=_COPY.c.rows_copied + batch.rows,
+        bytes_copied=_COPY.c.bytes_copied + batch.bytes,
+        seconds=_COPY.c.seconds + batch.seconds,
+        generation=_COPY.c.generation + int(batch.has_changes),
+    )
+
+
+def record_copied(connection: Connection, table: str, fence: int, copied: CopiedTable) -> CopyStatus:
+    """Record that the replica is complete, and return the status as it then is.
+
+    Raises:
+        FencedError: A newer attempt has taken the table over.
+    """
+    rewritten: dict[str, Any] = (
+        # MySQL assigns from left to right, so full_generation comes first to see the old generation.
+        {"full_generation": _COPY.c.generation + 1} if copied.is_rewritten else {}
+    )
+    _write(
+        connection,
+        table,
+        fence,
+        **rewritten,
+        generation=_COPY.c.generation + int(copied.is_rewritten or copied.has_changes),
+        last_copied=_naive(copied.now),
+        last_primary_value=copied.cursor.value if copied.cursor else None,
+        primary_column_name=copied.cursor.column if copied.cursor else None,
+        copy_status="success",
+        checkpoint=None,
+        strategy=str(copied.strategy),
+        source_schema=copied.source_schema,
+        overlap_minutes=copied.overlap_minutes,
+    )
+    status = read_copy_status(connection, table)
+    if status is None:
+        raise AssertionError("the row was written in this transaction")
+    return status
+
+
+def record_copy_failed(connection: Connection, table: str, fence: int) -> None:
+    """Record that the attempt gave up; checkpoint and counters stay.
+
+    Raises:
+        FencedError: A newer attempt has taken the table over.
+    """
+    _write(connection, table, fence, copy_status="failed")
+
+
+def ensure_load_status(connection: Connection, schema: str) -> None:
+    """Create the landing schema and its ``etl_load_status`` if they are missing; in the caller's transaction."""
+    # Two loads that both find them missing would otherwise collide in PostgreSQL's catalog.
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"ensure_load_status:{schema}")}
+    )
+    connection.execute(CreateSchema(schema, if_not_exists=True))
+    connection.execute(CreateTable(_load_table(schema), if_not_exists=True))
+
+
+def read_load_status(connection: Connection, schema: str, table: str) -> LoadStatus | None:
+    """Return which generation raw holds; None before the first load."""
+    target = _load_table(schema)
+    row = connection.execute(select(target).where(target.c.table_name == table)).mappings().one_or_none()
+    return None if row is None else _load_status(row)
+
+
+def read_load_statuses(connection: Connection, schema: str) -> dict[str, LoadStatus]:
+    """Return which generation raw holds, by table."""
+    target = _load_table(schema)
+    rows = connection.execute(select(target).order_by(target.c.table_name)).mappings()
+    return {row["table_name"]: _load_status(row) for row in rows}
+
+
+def record_loaded(
+    connection: Connection, schema: str, status: LoadStatus, *, cursor: Cursor | None = None
+) -> None:
+    """Write the load status of a table in the transaction of its rows.
+
+    Args:
+        connection: Analytics.
+        schema: Landing schema.
+        status: What raw holds when this transaction commits.
+        cursor: The extract's cursor of that generation.
+    """
+    values: dict[str, Any] = {
+        "table_name": status.table,
+        "last_loaded": status.last_loaded,
+        "rows_loaded": status.rows_loaded,
+        "load_status": status.load_status,
+        "loaded_generation": status.loaded_generation,
+        "run_id": status.run_id,
+        "last_primary_value": cursor.value if cursor else None,
+        "primary_column_name": cursor.column if cursor else None,
+    }
+    target = _load_table(schema)
+    changed = {name: value for name, value in values.items() if name != "table_name"}
+    connection.execute(
+        postgresql.insert(target)
+        .values(values)
+        .on_conflict_do_update(index_elements=[target.c.table_name], set_=changed)
+    )
+
+
+def _write(connection: Connection, table: str, fence: int, /, **values: Any) -> None:
+    statement: Update = update(_COPY).where(_COPY.c.table_name == table, _COPY.c.fence == fence)
+    ordered = [(_COPY.c[name], value) for name, value in values.items()]
+    _require_fence(connection.execute(statement.ordered_values(*ordered)).rowcount, table)
+
+
+def _require_fence(rowcount: int, table: str) -> None:
+    if rowcount != 1:
+        raise FencedError(
+            f"A newer attempt has taken over the extract of table {table}; this one stops and changes nothing.",
+            table=table,
+            stage="extract",
+        )
+
+
+def _copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
+    column = row["primary_column_name"]
+    return CopyStatus(
+        table=row["table_name"],
+        last_copied=_aware(row["last_copied"]),
+        cursor=Cursor(column=column, value=row["last_primary_value"]) if column else None,
+        rows_copied=row["rows_copied"],
+        copy_status=row["copy_status"],
+        generation=row["generation"],
+        full_generation=row["full_generation"],
+        fence=row["fence"],
+        checkpoint=row["checkpoint"],
+        strategy=row["strategy"],
+        bytes_copied=row["bytes_copied"],
+        seconds=row["seconds"],
+    )
+
+
+def _load_status(row: RowMapping | Mapping[str, Any]) -> LoadStatus:
+    return LoadStatus(
+        table=row["table_name"],
+        last_loaded=row["last_loaded"],
+        rows_loaded=row["rows_loaded"],
+        load_status=row["load_status"],
+        loaded_generation=row["loaded_generation"],
+        run_id=row["run_id"],
+    )
+
+
+def _naive(moment: datetime) -> datetime:
+    """MySQL's DATETIME has no zone; ours are all UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
