@@ -1,16 +1,13 @@
-"""Tables and their configuration: the only reader and writer of ``tables.yml``."""
+"""Tables and their configuration, as values; `tables_file` reads and writes them."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from dental_etl.exceptions import ConfigurationError, ValidationError
+from dental_etl.exceptions import ConfigurationError
 from dental_etl.run import Category, Strategy, Value
 
 
@@ -154,106 +151,8 @@ class Tables:
 
 
 def _unknown_table(name: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=3) or [t for t in known if t.lower() == name.lower()]
+    close = [other for other in known if other.lower() == name.lower()] or difflib.get_close_matches(
+        name, known
+    )
     hint = f" Did you mean {', '.join(close)}?" if close else " Run `dental-etl analyze` if it is new."
     return f"Table {name!r} is not in tables.yml.{hint}"
-
-
-def read_tables(path: Path, *, overrides: Path | None = None) -> Tables:
-    """Read ``tables.yml``, then the owner's ``tables.overrides.yml`` beside it (or `overrides`).
-
-    Raises:
-        ConfigurationError: The file is missing or is not YAML.
-        ValidationError: Values are wrong; every problem names its YAML path.
-    """
-    raw = _read_yaml(path)
-    owner = overrides or path.with_name("tables.overrides.yml")
-    changes = _mapping(_read_yaml(owner).get("tables")) if owner.exists() else {}
-    problems: list[str] = []
-    tables = {
-        name: config
-        for name, entry in _mapping(raw.get("tables")).items()
-        if (config := _table(name, {**entry, **_mapping(changes.get(name))}, problems)) is not None
-    }
-    problems += [
-        f"{owner.name}: tables.{n}: no such table in {path.name}" for n in changes if n not in tables
-    ]
-    metadata = _metadata(_mapping(raw.get("metadata")), problems)
-    if problems or metadata is None:
-        raise ValidationError(problems, subject=str(path))
-    return Tables(metadata=metadata, by_name=tables)
-
-
-def write_tables(tables: Tables, path: Path) -> None:
-    """Write ``tables.yml`` through a temporary file, so that a reader sees the old or the new one."""
-    document = {
-        "metadata": tables.metadata.to_json(),
-        "tables": {table.table_name: table.to_json() for table in tables},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        yaml.dump(document, file, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    partial.replace(path)
-
-
-class _Dumper(yaml.CSafeDumper):
-    """YAML without anchors; enums as their text."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _enum in (Strategy, Category):
-    _Dumper.add_representer(_enum, lambda dumper, value: dumper.represent_str(str(value)))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise ConfigurationError(f"{path} does not exist. Run `dental-etl analyze` to write it.")
-    try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
-    return _mapping(loaded)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _table(name: str, entry: dict[str, Any], problems: list[str]) -> TableConfig | None:
-    known = {field.name for field in fields(TableConfig)}
-    problems += [f"tables.{name}.{key}: unknown setting" for key in entry if key not in known]
-    try:
-        config = TableConfig.from_json({"table_name": name, **entry})
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        problems.append(f"tables.{name}: {error}")
-        return None
-    problems += [f"tables.{name}.{problem}" for problem in _table_problems(config)]
-    return config
-
-
-def _table_problems(config: TableConfig) -> Iterator[str]:
-    names = {column.name for column in config.columns}
-    if not isinstance(config.batch_size, int) or config.batch_size < 1:
-        yield "batch_size: must be a whole number of rows, 1 or more"
-    if config.processing_priority not in {"high", "medium", "low"}:
-        yield "processing_priority: must be high, medium or low"
-    if config.extraction_strategy is not Strategy.FULL_TABLE and config.primary_incremental_column is None:
-        yield f"primary_incremental_column: {config.extraction_strategy} needs one, or choose full_table"
-    cursor = config.primary_incremental_column
-    if cursor is not None and names and cursor not in names:
-        yield f"primary_incremental_column: the table has no column {cursor!r}"
-
-
-def _metadata(entry: dict[str, Any], problems: list[str]) -> TablesMetadata | None:
-    if isinstance(entry.get("generated_at"), datetime):  # YAML reads an unquoted time stamp by itself
-        entry = {**entry, "generated_at": entry["generated_at"].isoformat()}
-    try:
-        return TablesMetadata.from_json(entry)
-    except (TypeError, ValueError, KeyError) as error:
-        problems.append(f"metadata: {error}")
-        return None
