@@ -64,6 +64,8 @@ class Claim:
     refresh: RefreshMode
     #: 1 for the first claim of this phase.
     attempt: int
+    #: The run's: when the source must be left alone; None if no hour is blocked.
+    deadline: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
         .where(tables.run.c.run_id == run_id, tables.run.c.status == RunStatus.ACTIVE)
         .exists()
     )
+    deadline = select(tables.run.c.deadline).where(tables.run.c.run_id == run_id).scalar_subquery()
     row = connection.execute(
         _of(run_id, table)
         .where(_table.status.in_([_WAITING[stage], _WORKING[stage]]), is_run_active)
@@ -149,7 +152,7 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
             not_before=None,
             started_at=func.coalesce(_table.started_at, now),
         )
-        .returning(_table.fence, _table.refresh, _table.phase_attempts)
+        .returning(_table.fence, _table.refresh, _table.phase_attempts, deadline.label("deadline"))
     ).first()
     if row is None:
         return None
@@ -160,6 +163,7 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
         fence=row.fence,
         refresh=RefreshMode(row.refresh),
         attempt=row.phase_attempts,
+        deadline=row.deadline,
     )
 
 
