@@ -1,0 +1,56 @@
+"""What every command shares: where it prints, how it reads settings, which Ctrl-C it keeps."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from dental_etl.config import Settings, load_settings
+
+#: Results go to stdout, so that they can be piped; everything else to stderr.
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def settings() -> Settings:
+    """Read the settings from the environment; a command calls this first, so that problems come first."""
+    return load_settings()
+
+
+def set_up_logging(*, is_verbose: bool) -> None:
+    """Show warnings, or everything with ``--verbose``, on stderr."""
+    logging.basicConfig(
+        level=logging.DEBUG if is_verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=err, show_path=False, rich_tracebacks=False)],
+        force=True,
+    )
+    for noisy in ("sqlalchemy", "alembic", "asyncio", "celery", "kombu"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def print_json(value: Any) -> None:
+    """Print plain JSON, one document, whatever the terminal."""
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201  # the document is the output
+
+
+def table(*headings: str, title: str | None = None) -> Table:
+    """Return an empty table in the house style; a heading that starts with ``>`` aligns right."""
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for heading in headings:
+        made.add_column(
+            heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", no_wrap=True
+        )
+    return made

@@ -1,0 +1,171 @@
+"""A run as it happens: a live table on a terminal, plain lines elsewhere; read from the ledger only."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dental_etl.cli import console
+from dental_etl.config import Settings
+from dental_etl.pipeline import ledger_transaction
+from dental_etl.run import NodeResult, NodeStatus, RunStatus, TableResult, TableStatus
+from dental_etl.tracking import ledger
+from dental_etl.tracking.run_row import RunRow
+
+_WORKING = {TableStatus.EXTRACTING, TableStatus.LOADING}
+_STYLES = {TableStatus.FAILED: "red", TableStatus.NOT_RUN: "yellow"}
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A run at one moment."""
+
+    row: RunRow
+    tables: tuple[TableResult, ...]
+    nodes: tuple[NodeResult, ...]
+    at: datetime
+
+    @property
+    def ended(self) -> tuple[TableResult, ...]:
+        return tuple(table for table in self.tables if table.status.is_terminal)
+
+    @property
+    def failed(self) -> tuple[TableResult, ...]:
+        return tuple(table for table in self.tables if table.status is TableStatus.FAILED)
+
+    @property
+    def bad_nodes(self) -> int:
+        return sum(n.status in {NodeStatus.ERROR, NodeStatus.FAIL} for n in self.nodes)
+
+    @property
+    def seconds(self) -> float:
+        return ((self.row.finished_at or self.at) - self.row.created_at).total_seconds()
+
+
+def snapshot(settings: Settings, run_id: str) -> Snapshot:
+    """Read a run from the ledger.
+
+    Raises:
+        RunRefusedError: There is no such run.
+    """
+    with ledger_transaction(settings) as connection:
+        return Snapshot(
+            row=ledger.run(connection, run_id),
+            tables=ledger.results(connection, run_id),
+            nodes=ledger.nodes(connection, run_id),
+            at=console.now(),
+        )
+
+
+def watch(
+    settings: Settings,
+    run_id: str,
+    *,
+    terminal: Console = console.out,
+    check: Callable[[], None] = lambda: None,
+) -> RunStatus:
+    """Follow a run to its end.
+
+    Args:
+        settings: Where.
+        run_id: An opened run.
+        terminal: Where to show it.
+        check: Called between two looks; may raise when there is no hope.
+
+    Returns:
+        The run's last status.
+    """
+    if not terminal.is_terminal:
+        return _watch_lines(settings, run_id, terminal, check)
+    with Live(console=terminal, refresh_per_second=4, transient=True) as live:
+        while True:
+            now = snapshot(settings, run_id)
+            live.update(view(now))
+            if now.row.status.is_terminal:
+                break
+            check()
+            time.sleep(0.5)
+    terminal.print(_line(now), markup=False)
+    return now.row.status
+
+
+def _watch_lines(settings: Settings, run_id: str, terminal: Console, check: Callable[[], None]) -> RunStatus:
+    said = ""
+    while True:
+        now = snapshot(settings, run_id)
+        line = _facts(now)
+        if line != said:
+            terminal.print(_line(now), markup=False, soft_wrap=True)
+            said = line
+        if now.row.status.is_terminal:
+            return now.row.status
+        check()
+        time.sleep(2.0)
+
+
+def view(now: Snapshot) -> RenderableType:
+    """Return what a terminal shows of a run: a headline, a bar, the tables at work, what went wrong."""
+    bar = Table.grid(padding=(0, 1))
+    share = ProgressBar(total=max(len(now.tables), 1), completed=len(now.ended), width=40)
+    bar.add_row(share, Text(f"{len(now.ended)}/{len(now.tables)} tables"))
+    parts: list[RenderableType] = [Text(_headline(now), style="bold"), bar]
+    rows = _rows(now)
+    if rows:
+        parts.append(_table(rows))
+    if now.nodes:
+        parts.append(Text(_dbt(now)))
+    return Group(*parts)
+
+
+def _rows(now: Snapshot) -> list[TableResult]:
+    working = [table for table in now.tables if table.status in _WORKING]
+    recent = sorted(now.ended, key=lambda t: t.finished_at or now.at, reverse=True)
+    bad = [table for table in recent if table.status is not TableStatus.LOADED]
+    good = [table for table in recent if table.status is TableStatus.LOADED]
+    return [*bad[:4], *working, *good][:_SHOWN]
+
+
+def _table(rows: list[TableResult]) -> Table:
+    view = console.table("TABLE", "STATE", "CATEGORY", "STRATEGY", ">READ", ">WRITTEN", ">SECONDS")
+    for table in rows:
+        view.add_row(
+            table.table,
+            f"{table.status} {table.error_code or ''}".strip(),
+            table.category,
+            table.strategy or "",
+            f"{table.rows_read:,}",
+            f"{table.rows_written:,}",
+            f"{table.extract_seconds + table.load_seconds:.1f}",
+            style=_STYLES.get(table.status, "dim" if table.status is TableStatus.LOADED else ""),
+        )
+    return view
+
+
+def _headline(now: Snapshot) -> str:
+    return f"Run {now.row.run_id}  night of {now.row.run_date}  {now.row.status}  {now.seconds:.0f} s"
+
+
+def _facts(now: Snapshot) -> str:
+    counts = Counter(table.status for table in now.tables)
+    states = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
+    dbt = f"; {_dbt(now)}" if now.nodes else ""
+    return f"{now.row.status}: {states or 'not planned yet'}{dbt}"
+
+
+def _line(now: Snapshot) -> str:
+    return f"{now.seconds:6.1f} s  {_facts(now)}"
+
+
+def _dbt(now: Snapshot) -> str:
+    bad = f", {now.bad_nodes} failed" if now.bad_nodes else ""
+    return f"dbt: {len(now.nodes)} nodes done{bad}"

@@ -1,0 +1,91 @@
+"""Commands for the synthetic clinic: up, status, change, down, destroy."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dental_etl.cli import console
+from dental_etl.sandbox import change as days
+from dental_etl.sandbox import clinic, servers
+
+DIRECTORY = ".sandbox"
+
+Directory = Annotated[Path, typer.Option("--directory", help="Where the servers keep their data.")]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same rows.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    group = typer.Typer(help="A clinic made of synthetic data, on private servers.", no_args_is_help=True)
+    for command in (up, status, change, down, destroy):
+        group.command()(command)
+    app.add_typer(group, name="sandbox")
+
+
+def up(
+    *,
+    patients: Annotated[int, typer.Option(min=1, max=1_000_000, help="Size of the clinic.")] = 2_000,
+    seed: Seed = 1,
+    directory: Directory = Path(DIRECTORY),
+) -> None:
+    """Start the servers; create and fill the clinic if there is none."""
+    started = time.monotonic()
+    sandbox = servers.up(directory)
+    if not clinic.exists(sandbox):
+        summary = clinic.create(sandbox, patients=patients, seed=seed, as_of=date.today())  # noqa: DTZ011  # the clinic's own calendar
+        console.out.print(f"Created a clinic: {summary.tables} tables, {summary.rows:,} rows.")
+    console.out.print(f"The sandbox is up after {time.monotonic() - started:.1f} s.")
+    _print_status(directory)
+    console.out.print(f"\nUse it: dental-etl --sandbox COMMAND, or: set -a; . {directory}/.env_test; set +a")
+
+
+def status(*, directory: Directory = Path(DIRECTORY)) -> None:
+    """Show the servers, their ports and whether they answer."""
+    _print_status(directory)
+
+
+def change(
+    *,
+    seed: Seed = 1,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also edits and deletes that leave no stamp anywhere.")
+    ] = False,
+    directory: Directory = Path(DIRECTORY),
+) -> None:
+    """Play a day at the clinic: inserts, edits, deletes."""
+    violence = days.Violence.FULL if full else days.Violence.GENTLE
+    print_change(days.change(servers.up(directory), seed=seed, violence=violence))
+
+
+def down(*, directory: Directory = Path(DIRECTORY)) -> None:
+    """Stop the servers; their data stays."""
+    servers.down(directory)
+    console.out.print("The sandbox is down.")
+
+
+def destroy(*, directory: Directory = Path(DIRECTORY)) -> None:
+    """Stop the servers and delete the synthetic clinic."""
+    servers.destroy(directory)
+    console.out.print("The sandbox is gone.")
+
+
+def print_change(summary: days.ChangeSummary) -> None:
+    """Print what a day at the clinic changed, as counts."""
+    console.out.print(summary.describe())
+
+
+def _print_status(directory: Path) -> None:
+    states = servers.status(directory)
+    if not states:
+        console.out.print(f"There is no sandbox in {directory}. Make one with: dental-etl sandbox up")
+        return
+    view = console.table("SERVER", "STATE", ">PORT", ">PID")
+    for state in states:
+        view.add_row(
+            state.name, "running" if state.is_running else "stopped", str(state.port), str(state.pid or "-")
+        )
+    console.out.print(view)

@@ -1,0 +1,46 @@
+"""A run, step by step: its beginning, its tables, its end; or all of it in this process."""
+
+from dental_etl.pipeline.closing import (
+    artifacts_folder,
+    build_report,
+    close_run,
+    notify_run,
+    report_run,
+    transform_run,
+    verify_run,
+)
+from dental_etl.pipeline.local import finish, run_here
+from dental_etl.pipeline.night import guard, open_nightly, open_rerun, plan_run, refuse, select, validate_run
+from dental_etl.pipeline.tables import (
+    Clock,
+    end_table,
+    extract_phase,
+    ledger_transaction,
+    load_phase,
+    run_table,
+)
+
+__all__ = [
+    "Clock",
+    "artifacts_folder",
+    "build_report",
+    "close_run",
+    "end_table",
+    "extract_phase",
+    "finish",
+    "guard",
+    "ledger_transaction",
+    "load_phase",
+    "notify_run",
+    "open_nightly",
+    "open_rerun",
+    "plan_run",
+    "refuse",
+    "report_run",
+    "run_here",
+    "run_table",
+    "select",
+    "transform_run",
+    "validate_run",
+    "verify_run",
+]

@@ -1,0 +1,170 @@
+"""The end of a run, step by step: verify, report, notify, transform, close. Every step may be repeated."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+from pathlib import Path
+
+from dental_etl import notify, quality, report, transform
+from dental_etl.config import Settings, read_tables
+from dental_etl.exceptions import ConfigurationError
+from dental_etl.pipeline.tables import Clock, ledger_transaction
+from dental_etl.report import RunReport
+from dental_etl.run import (
+    DbtResult,
+    DbtStatus,
+    Finding,
+    NodeResult,
+    RunHeader,
+    RunStatus,
+    Severity,
+    TableStatus,
+)
+from dental_etl.tracking import ledger
+from dental_etl.tracking.run_row import RunRow
+
+logger = logging.getLogger(__name__)
+
+
+def verify_run(settings: Settings, run_id: str, now: datetime) -> None:
+    """Check what was loaded; findings go to the ledger and never stop the run."""
+    with ledger_transaction(settings) as connection:
+        loaded = {r.table for r in ledger.results(connection, run_id) if r.status is TableStatus.LOADED}
+    try:
+        configs = [table for table in read_tables(settings.tables_file) if table.table_name in loaded]
+        found = quality.verify(settings, configs, run_id)
+    except ConfigurationError as error:  # tables.yml went away while the run was working
+        found = (Finding(check="tables_yml", severity=Severity.WARNING, table=None, message=str(error)),)
+    with ledger_transaction(settings) as connection:
+        ledger.add_findings(connection, run_id, found)
+
+
+def report_run(settings: Settings, run_id: str, now: datetime) -> RunReport:
+    """Build the report from the ledger, write its files, keep it with the run.
+
+    Called again after dbt, the files then say what dbt did.
+    """
+    made = build_report(settings, run_id, now)
+    folder = artifacts_folder(settings, run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "report.json", json.dumps(report.to_json(made), indent=2))
+    _replace(folder / "report.html", report.to_html(made))
+    with ledger_transaction(settings) as connection:
+        ledger.save_report(connection, run_id, report.to_json(made), str(folder / "report.html"))
+    return made
+
+
+def build_report(settings: Settings, run_id: str, now: datetime) -> RunReport:
+    """Build the report of a run as the ledger has it now; writes nothing.
+
+    Raises:
+        RunRefusedError: There is no such run.
+    """
+    with ledger_transaction(settings) as connection:
+        return report.build(
+            _header(settings, ledger.run(connection, run_id)),
+            ledger.results(connection, run_id),
+            generated_at=now,
+            findings=ledger.findings(connection, run_id),
+            coercions=ledger.coercions(connection, run_id),
+            dbt=ledger.dbt_result(connection, run_id),
+        )
+
+
+def notify_run(settings: Settings, run_id: str, now: datetime) -> None:
+    """Put the morning message into the outbox and send what is due; an unsent message waits for the sweep."""
+    made = build_report(settings, run_id, now)
+    page = artifacts_folder(settings, run_id) / "report.html"
+    with ledger_transaction(settings) as connection:
+        body = report.to_text(made, page=str(page))
+        ledger.add_notification(connection, run_id, made.severity, report.to_title(made), body, now)
+    notify.deliver_due(settings, now)
+
+
+def transform_run(settings: Settings, run_id: str, *, clock: Clock) -> DbtResult:
+    """Build the dbt models if the night was good; otherwise record why not.
+
+    Raises:
+        TransformError: dbt could not run at all.
+    """
+    made = build_report(settings, run_id, clock())
+    with ledger_transaction(settings) as connection:
+        row = ledger.run(connection, run_id)
+    reason = _why_not_transform(made, row)
+    result = _skipped(reason) if reason else _transform(settings, row)
+    with ledger_transaction(settings) as connection:
+        ledger.record_dbt(connection, run_id, result)
+        if result.status is DbtStatus.FAILED:
+            title = f"dental_etl: dbt failed in run {run_id}"
+            ledger.add_notification(connection, run_id, Severity.CRITICAL, title, result.reason, clock())
+    return result
+
+
+def close_run(settings: Settings, run_id: str, now: datetime) -> RunStatus:
+    """Give the run its last status and bring the report's files up to date."""
+    made = build_report(settings, run_id, now)
+    is_good = made.pipeline_success and (made.dbt is None or made.dbt.status is not DbtStatus.FAILED)
+    with ledger_transaction(settings) as connection:
+        ledger.close_run(connection, run_id, RunStatus.SUCCEEDED if is_good else RunStatus.FAILED, now)
+        last = ledger.run(connection, run_id).status
+    report_run(settings, run_id, now)
+    return last
+
+
+def artifacts_folder(settings: Settings, run_id: str) -> Path:
+    """Return the folder of a run's files.
+
+    Raises:
+        ConfigurationError: ARTIFACTS_URL is not a folder.
+    """
+    if "://" in settings.artifacts_url:
+        raise ConfigurationError(
+            f"ARTIFACTS_URL is {settings.artifacts_url.partition('://')[0]}://...; only a folder is supported so far."
+        )
+    return Path(settings.artifacts_url) / run_id
+
+
+def _why_not_transform(made: RunReport, row: RunRow) -> str:
+    if not row.wants_dbt:
+        return "not asked for: a rerun of tables leaves the models to the next night or to `dental-etl dbt build`"
+    if made.pipeline_success:
+        return ""
+    names = [table.table for table in (*made.failed, *made.left_out)]
+    return (
+        f"{len(names)} table(s) did not arrive: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
+    )
+
+
+def _skipped(reason: str) -> DbtResult:
+    return DbtResult(status=DbtStatus.SKIPPED, reason=reason, seconds=0.0)
+
+
+def _transform(settings: Settings, row: RunRow) -> DbtResult:
+    def record(node: NodeResult) -> None:
+        with ledger_transaction(settings) as connection:
+            ledger.record_node(connection, row.run_id, node)
+
+    return transform.build(settings, run_id=row.run_id, as_of_date=row.run_date, record=record)
+
+
+def _header(settings: Settings, row: RunRow) -> RunHeader:
+    return RunHeader(
+        run_id=row.run_id,
+        kind=row.kind,
+        run_date=row.run_date,
+        status=row.status,
+        started_at=row.created_at,
+        finished_at=row.finished_at,
+        deadline_at=row.deadline,
+        environment=settings.environment,
+        refusal_code=row.error_code,
+        refusal_detail=row.error_detail,
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,83 @@
+"""A whole run in this process, without a broker: the same phases, locks and ledger as the workers'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from dental_etl.config import Settings
+from dental_etl.exceptions import ETLPipelineError
+from dental_etl.pipeline import closing, night
+from dental_etl.pipeline.tables import Clock, ledger_transaction, run_table
+from dental_etl.plan import TablePlan
+from dental_etl.report import RunReport
+from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
+from dental_etl.tracking import ledger
+
+
+def run_here(
+    settings: Settings,
+    *,
+    clock: Clock,
+    names: Iterable[str] = (),
+    category: Category | None = None,
+    refresh: RefreshMode = RefreshMode.INCREMENTAL,
+    max_workers: int = 5,
+    wants_dbt: bool = True,
+    on_start: Callable[[str], None] | None = None,
+) -> RunReport:
+    """Run tables from guard to report.
+
+    Args:
+        settings: Where.
+        clock: Gives the time, aware.
+        names: Only these tables; all when empty.
+        category: Only tables of this category.
+        refresh: What was asked for.
+        max_workers: Large tables at a time; smaller ones follow one after another.
+            Source: requirement "ETL pipeline architecture", priority processor.
+        wants_dbt: Build the models when every table arrived.
+        on_start: Told the run's id as soon as it exists.
+
+    Raises:
+        WindowClosedError: It is the clinic's day; nothing has touched the source.
+        ValidationError: Configuration or connections are not in order.
+        ConfigurationError: A table is unknown.
+    """
+    run_id = new_run_id(clock())
+    night.guard(settings, clock())
+    night.open_rerun(settings, run_id, RunKind.MANUAL, clock(), refresh=refresh, wants_dbt=wants_dbt)
+    if on_start is not None:
+        on_start(run_id)
+    try:
+        night.validate_run(settings, run_id, clock())
+        plans = night.plan_run(settings, run_id, clock(), names=names, category=category, refresh=refresh)
+    except ETLPipelineError as error:
+        night.refuse(settings, run_id, error, clock())
+        raise
+    _work(settings, run_id, plans, max_workers, clock)
+    return finish(settings, run_id, clock=clock, by="command line")
+
+
+def finish(settings: Settings, run_id: str, *, clock: Clock, by: str) -> RunReport:
+    """Do everything that follows the last table; repeating it changes nothing."""
+    with ledger_transaction(settings) as connection:
+        ledger.finalise_once(connection, run_id, by, clock())
+    closing.verify_run(settings, run_id, clock())
+    closing.report_run(settings, run_id, clock())
+    closing.notify_run(settings, run_id, clock())
+    closing.transform_run(settings, run_id, clock=clock)
+    closing.close_run(settings, run_id, clock())
+    return closing.build_report(settings, run_id, clock())
+
+
+def _work(
+    settings: Settings, run_id: str, plans: tuple[TablePlan, ...], max_workers: int, clock: Clock
+) -> None:
+    large = [plan for plan in plans if plan.config.performance_category is Category.LARGE]
+    with ThreadPoolExecutor(max_workers=max_workers, thread_name_prefix="table") as pool:
+        for done in [pool.submit(run_table, settings, run_id, plan.table, clock=clock) for plan in large]:
+            done.result()
+    for plan in plans:
+        if plan not in large:
+            run_table(settings, run_id, plan.table, clock=clock)

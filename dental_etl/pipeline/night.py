@@ -1,0 +1,155 @@
+"""The beginning of a run, step by step: open, guard, validate, plan. Nothing here reads the source's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from dental_etl import preflight
+from dental_etl.config import Settings, TableConfig, Tables, read_tables
+from dental_etl.exceptions import ETLPipelineError, ValidationError
+from dental_etl.pipeline.tables import ledger_transaction, plan_tables
+from dental_etl.plan import TablePlan, order
+from dental_etl.run import Category, RefreshMode, RunKind, Severity
+from dental_etl.tracking import ledger
+from dental_etl.tracking.migrations import migrate
+
+
+def open_nightly(settings: Settings, run_id: str, run_date: date | None, now: datetime) -> None:
+    """Write the run's row, so that everything later has a place to report to.
+
+    Args:
+        settings: Where.
+        run_id: Of the new run.
+        run_date: The night it stands for; default tonight.
+        now: Aware.
+
+    Raises:
+        RunRefusedError: A nightly run is active, or this night has had its run.
+    """
+    _open(settings, run_id, RunKind.NIGHTLY, run_date, now, RefreshMode.INCREMENTAL, wants_dbt=True)
+
+
+def open_rerun(
+    settings: Settings,
+    run_id: str,
+    kind: RunKind,
+    now: datetime,
+    *,
+    refresh: RefreshMode = RefreshMode.INCREMENTAL,
+    wants_dbt: bool = False,
+) -> None:
+    """Write the row of a run that a person asked for."""
+    _open(settings, run_id, kind, None, now, refresh, wants_dbt=wants_dbt)
+
+
+def guard(settings: Settings, now: datetime) -> None:
+    """Pass only while the clinic's server may be read.
+
+    Source: requirement "Nightly ETL + dbt run", step 0; holds for scheduled and manual runs.
+
+    Raises:
+        WindowClosedError: It is the clinic's day.
+    """
+    settings.window.require_open(now)
+
+
+def validate_run(settings: Settings, run_id: str, now: datetime) -> None:
+    """Check configuration and connections; what is found goes to the ledger.
+
+    Raises:
+        ValidationError: Something critical: no table may be touched.
+    """
+    found = preflight.validate(settings, now)
+    with ledger_transaction(settings) as connection:
+        ledger.add_findings(connection, run_id, found)
+    critical = [
+        f"{finding.check}: {finding.message}" for finding in found if finding.severity is Severity.CRITICAL
+    ]
+    if critical:
+        raise ValidationError(critical, subject="Validation")
+
+
+def plan_run(
+    settings: Settings,
+    run_id: str,
+    now: datetime,
+    *,
+    names: Iterable[str] = (),
+    category: Category | None = None,
+    refresh: RefreshMode = RefreshMode.INCREMENTAL,
+) -> tuple[TablePlan, ...]:
+    """Plan the run's tables in the order of publication and make the run active.
+
+    Args:
+        settings: Where.
+        run_id: An opened run.
+        now: Aware.
+        names: Only these tables; all when empty.
+        category: Only tables of this category.
+        refresh: What was asked for.
+
+    Raises:
+        ConfigurationError: A name is not in tables.yml.
+    """
+    configs = select(read_tables(settings.tables_file), names=names, category=category)
+    plans = order(plan_tables(settings, configs, refresh, now))
+    with ledger_transaction(settings) as connection:
+        ledger.plan_tables(connection, run_id, plans, now)
+    return plans
+
+
+def select(
+    tables: Tables, *, names: Iterable[str] = (), category: Category | None = None
+) -> tuple[TableConfig, ...]:
+    """Return the named tables, or those of a category, or all.
+
+    Raises:
+        ConfigurationError: A name is not in tables.yml.
+    """
+    chosen = [tables.get(name) for name in dict.fromkeys(names)] or list(tables)
+    return tuple(table for table in chosen if category is None or table.performance_category is category)
+
+
+def refuse(settings: Settings, run_id: str, error: ETLPipelineError, now: datetime) -> bool:
+    """End a run that must not start, and put the notification into the outbox.
+
+    Returns:
+        False when the run was past its beginning already.
+    """
+    with ledger_transaction(settings) as connection:
+        is_refused = ledger.refuse_run(connection, run_id, error.code, str(error), now)
+        if is_refused:
+            ledger.add_notification(
+                connection,
+                run_id,
+                Severity.CRITICAL,
+                f"dental_etl: run {run_id} was not run",
+                str(error),
+                now,
+            )
+    return is_refused
+
+
+def _open(
+    settings: Settings,
+    run_id: str,
+    kind: RunKind,
+    run_date: date | None,
+    now: datetime,
+    refresh: RefreshMode,
+    *,
+    wants_dbt: bool,
+) -> None:
+    migrate(settings.analytics)
+    with ledger_transaction(settings) as connection:
+        ledger.open_run(
+            connection,
+            run_id=run_id,
+            kind=kind,
+            run_date=run_date or settings.window.run_date(now),
+            now=now,
+            deadline=settings.window.closes_at(now),
+            refresh=refresh,
+            wants_dbt=wants_dbt,
+        )

@@ -1,0 +1,159 @@
+"""One table end to end: each phase holds the table's lock, claims it in the ledger, works, commits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+
+import stamina
+from sqlalchemy import Connection
+
+from dental_etl.config import Role, Settings, TableConfig, read_tables
+from dental_etl.connections import connect, database_errors
+from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
+from dental_etl.extract.replicator import extract_table
+from dental_etl.load.loader import load_table, load_table_chunked
+from dental_etl.plan import TablePlan, plan_table
+from dental_etl.run import Category, CopyStatus, ExtractResult, LoadResult, RefreshMode, Stage
+from dental_etl.tracking import ledger, status
+from dental_etl.tracking.locks import advisory_lock, table_lock
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+def extract_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> ExtractResult | None:
+    """Copy one table from the source to replication; a phase that is done is not done again.
+
+    Returns:
+        What was done, or None when there was nothing to claim.
+
+    Raises:
+        TableBusyError: Another process works on this table.
+        ETLPipelineError: The table could not be extracted; `RETRYABLE` says whether to try again.
+    """
+    with connect(settings.replication, is_dedicated=True) as session, table_lock(session, table):
+        with ledger_transaction(settings) as connection:
+            deadline = ledger.run(connection, run_id).deadline
+            claim = ledger.claim(connection, run_id, table, Stage.EXTRACT, clock())
+        if claim is None:
+            return None
+        result = extract_table(
+            settings,
+            _plan(settings, table, claim.refresh, clock()),
+            run_id=run_id,
+            fence=claim.fence,
+            deadline=deadline,
+            clock=clock,
+        )
+        with ledger_transaction(settings) as connection:
+            ledger.finish_extract(connection, claim, result, clock())
+    _log(Stage.EXTRACT, run_id, table, result.rows_written, result.seconds)
+    return result
+
+
+def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> LoadResult | None:
+    """Bring ``raw`` to the replica's generation, with the ledger in the same transaction as the rows.
+
+    Returns and raises like `extract_phase`.
+    """
+    with connect(settings.analytics, is_dedicated=True) as session, advisory_lock(session, f"load:{table}"):
+        with ledger_transaction(settings) as connection:
+            claim = ledger.claim(connection, run_id, table, Stage.LOAD, clock())
+        if claim is None:
+            return None
+        config = read_tables(settings.tables_file).get(table)
+        result = _loader(config)(
+            settings,
+            config,
+            run_id=run_id,
+            before_commit=lambda connection, done: ledger.finish_load(connection, claim, done, clock()),
+            clock=clock,
+        )
+    _log(Stage.LOAD, run_id, table, result.rows_written, result.seconds)
+    return result
+
+
+def run_table(settings: Settings, run_id: str, table: str, *, clock: Clock) -> None:
+    """Work both phases of one table in this process; a failure becomes a row of the ledger.
+
+    This is one of the two places where any exception is caught: one bad table is one bad table.
+    """
+    for stage, phase in ((Stage.EXTRACT, extract_phase), (Stage.LOAD, load_phase)):
+        try:
+            _with_attempts(settings, partial(phase, settings, run_id, table, clock=clock))
+        except Exception as error:  # noqa: BLE001  # see above
+            end_table(settings, run_id, table, stage, error, clock())
+            return
+
+
+def end_table(
+    settings: Settings, run_id: str, table: str, stage: Stage, error: BaseException, now: datetime
+) -> None:
+    """Write a table's failure to the ledger: our own message, or for a stranger's error its class only."""
+    code = error.code if isinstance(error, ETLPipelineError) else "E_INTERNAL"
+    detail = str(error) if isinstance(error, ETLPipelineError) else f"Unexpected {type(error).__name__}"
+    logger.error(
+        "%s of %s ended with %s",
+        stage,
+        table,
+        code,
+        extra={"action": "table_failed", "run_id": run_id, "table": table, "stage": stage},
+    )
+    end = ledger.leave_out if isinstance(error, DeadlineError) else ledger.fail
+    with ledger_transaction(settings) as connection:
+        end(connection, run_id, table, stage, code, detail, now)
+
+
+def plan_tables(
+    settings: Settings, configs: tuple[TableConfig, ...], refresh: RefreshMode, now: datetime
+) -> tuple[TablePlan, ...]:
+    """Plan tables from where their copies stand now."""
+    statuses = _copy_statuses(settings)
+    return tuple(plan_table(config, statuses.get(config.table_name), refresh, now) for config in configs)
+
+
+@contextmanager
+def ledger_transaction(settings: Settings) -> Iterator[Connection]:
+    """Open a transaction on the analytics database, committed at the end."""
+    with connect(settings.analytics) as connection, database_errors(Role.ANALYTICS):
+        yield connection
+        connection.commit()
+
+
+def _plan(settings: Settings, table: str, refresh: RefreshMode, now: datetime) -> TablePlan:
+    config = read_tables(settings.tables_file).get(table)
+    return plan_table(config, _copy_statuses(settings).get(table), refresh, now)
+
+
+def _copy_statuses(settings: Settings) -> dict[str, CopyStatus]:
+    with connect(settings.replication) as connection, database_errors(Role.REPLICATION):
+        status.ensure_copy_status(connection)
+        return status.read_copy_statuses(connection)
+
+
+def _loader(config: TableConfig) -> Callable[..., LoadResult]:
+    return load_table_chunked if config.performance_category is Category.LARGE else load_table
+
+
+def _with_attempts(settings: Settings, work: Callable[[], object]) -> None:
+    for attempt in stamina.retry_context(
+        on=RETRYABLE, attempts=settings.max_attempts, timeout=None, wait_initial=2.0, wait_max=60.0
+    ):
+        with attempt:
+            work()
+
+
+def _log(stage: Stage, run_id: str, table: str, rows: int, seconds: float) -> None:
+    logger.info(
+        "%s of %s done: %s rows written in %.1f s",
+        stage,
+        table,
+        rows,
+        seconds,
+        extra={"action": f"{stage}_done", "run_id": run_id, "table": table, "rows": rows, "seconds": seconds},
+    )
