@@ -1,0 +1,247 @@
+"""What a run did, in the order in which a person wants to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dental_etl.run import (
+    Category,
+    Coercion,
+    DbtResult,
+    DbtStatus,
+    Finding,
+    NodeResult,
+    NodeStatus,
+    RunHeader,
+    RunStatus,
+    Severity,
+    Stage,
+    TableResult,
+    TableStatus,
+)
+
+
+class Outcome(StrEnum):
+    """The one word for a run, worst reason first."""
+
+    #: Guard or validation said no; no table was touched.
+    REFUSED = "refused"
+    #: At least one table failed.
+    FAILED = "failed"
+    #: No table failed, but some had no turn before the window closed.
+    INCOMPLETE = "incomplete"
+    #: Tables are still being worked; the report is a snapshot.
+    RUNNING = "running"
+    #: Every table is loaded, but dbt failed: the marts are last night's.
+    TRANSFORM_FAILED = "transform_failed"
+    SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Sums over the tables of a run."""
+
+    rows_read: int
+    rows_written: int
+    rows_deleted: int
+    #: Rows in raw afterwards, over the tables that know.
+    rows_total: int
+    bytes_read: int
+    #: Attempts beyond the first of each phase.
+    retries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCost:
+    """What the clinic's server was asked to do."""
+
+    reads: int
+    seconds: float
+    bytes_read: int
+    longest_read_seconds: float
+    #: Table of that read; None when nothing was read.
+    longest_read_table: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """A run with everything that is said about it; made by `build`."""
+
+    header: RunHeader
+    generated_at: datetime
+    #: Failed first, then not run, then unfinished, then loaded with the slowest first.
+    tables: tuple[TableResult, ...]
+    #: Critical first.
+    findings: tuple[Finding, ...]
+    #: Most rows first.
+    coercions: tuple[Coercion, ...]
+    #: None while dbt has not been decided on.
+    dbt: DbtResult | None
+
+    @property
+    def failed(self) -> tuple[TableResult, ...]:
+        return self._with(TableStatus.FAILED)
+
+    @property
+    def left_out(self) -> tuple[TableResult, ...]:
+        return self._with(TableStatus.NOT_RUN)
+
+    @property
+    def loaded(self) -> tuple[TableResult, ...]:
+        return self._with(TableStatus.LOADED)
+
+    @property
+    def unfinished(self) -> tuple[TableResult, ...]:
+        return tuple(table for table in self.tables if not table.status.is_terminal)
+
+    @property
+    def drifted(self) -> tuple[TableResult, ...]:
+        return tuple(sorted((t for t in self.tables if t.drift), key=lambda t: t.table))
+
+    @property
+    def pipeline_success(self) -> bool:
+        """Whether dbt may run: no table failed and none was left out.
+
+        Source: requirement "Nightly ETL + dbt run", part 4.
+        """
+        return bool(self.tables) and len(self.loaded) == len(self.tables) and not self._is_refused
+
+    @property
+    def outcome(self) -> Outcome:
+        if self._is_refused:
+            return Outcome.REFUSED
+        if self.failed:
+            return Outcome.FAILED
+        if self.unfinished or not (self.tables or self.header.status.is_terminal):
+            return Outcome.RUNNING
+        if not self.pipeline_success:
+            return Outcome.INCOMPLETE
+        is_dbt_failed = self.dbt is not None and self.dbt.status is DbtStatus.FAILED
+        return Outcome.TRANSFORM_FAILED if is_dbt_failed else Outcome.SUCCEEDED
+
+    @property
+    def severity(self) -> Severity:
+        """How loudly to say it: the outcome's, or that of the worst finding."""
+        worst = _OUTCOME_SEVERITY.get(self.outcome, Severity.INFORMATION)
+        return min((worst, *(finding.severity for finding in self.findings)), key=_SEVERITIES.index)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time from the start to the end, or to now while it runs."""
+        return ((self.header.finished_at or self.generated_at) - self.header.started_at).total_seconds()
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(
+            rows_read=sum(table.rows_read for table in self.tables),
+            rows_written=sum(table.rows_written for table in self.tables),
+            rows_deleted=sum(table.rows_deleted for table in self.tables),
+            rows_total=sum(table.rows_total or 0 for table in self.tables),
+            bytes_read=sum(table.bytes_read for table in self.tables),
+            retries=sum(retries(table) for table in self.tables),
+        )
+
+    @property
+    def source_cost(self) -> SourceCost:
+        longest = max(self.tables, key=lambda table: table.longest_read_seconds, default=None)
+        was_read = longest is not None and longest.longest_read_seconds > 0
+        return SourceCost(
+            reads=sum(table.reads for table in self.tables),
+            seconds=sum(table.source_seconds for table in self.tables),
+            bytes_read=sum(table.bytes_read for table in self.tables),
+            longest_read_seconds=longest.longest_read_seconds if longest else 0.0,
+            longest_read_table=longest.table if longest and was_read else None,
+        )
+
+    @property
+    def _is_refused(self) -> bool:
+        return self.header.status is RunStatus.REFUSED
+
+    def _with(self, status: TableStatus) -> tuple[TableResult, ...]:
+        return tuple(table for table in self.tables if table.status is status)
+
+
+def build(
+    header: RunHeader,
+    tables: Iterable[TableResult],
+    *,
+    generated_at: datetime,
+    findings: Iterable[Finding] = (),
+    coercions: Iterable[Coercion] = (),
+    dbt: DbtResult | None = None,
+) -> RunReport:
+    """Put the ledger's values in the report's order.
+
+    Args:
+        header: The run itself.
+        tables: Every table of the run, in any order and any state.
+        generated_at: Now, aware.
+        findings: Everything the checks found.
+        coercions: Counted values that PostgreSQL could not hold as they were.
+        dbt: None before dbt has run or was skipped.
+    """
+    return RunReport(
+        header=header,
+        generated_at=generated_at,
+        tables=tuple(sorted(tables, key=_urgency)),
+        findings=tuple(sorted(findings, key=_finding_order)),
+        coercions=tuple(sorted(coercions, key=lambda c: (-c.rows, c.table, c.column, c.kind))),
+        dbt=dbt,
+    )
+
+
+def seconds_of(table: TableResult) -> float:
+    """Return the seconds of work, without the time a table waited for a worker."""
+    return table.extract_seconds + table.load_seconds
+
+
+def rows_per_second(table: TableResult) -> float | None:
+    """Return rows read over the seconds of both hops; None when nothing was read."""
+    seconds = seconds_of(table)
+    return table.rows_read / seconds if table.rows_read and seconds > 0 else None
+
+
+def retries(table: TableResult) -> int:
+    """Return the attempts beyond the first of each phase that the table reached."""
+    reached_load = table.status is TableStatus.LOADED or table.error_stage == Stage.LOAD
+    return max(0, table.attempts - (2 if reached_load else 1))
+
+
+def failed_nodes(dbt: DbtResult) -> tuple[NodeResult, ...]:
+    return tuple(n for n in dbt.nodes if n.status in {NodeStatus.ERROR, NodeStatus.FAIL})
+
+
+def held_back_nodes(dbt: DbtResult) -> tuple[NodeResult, ...]:
+    return tuple(n for n in dbt.nodes if n.status in {NodeStatus.UPSTREAM_FAILED, NodeStatus.SKIPPED})
+
+
+def slowest_nodes(dbt: DbtResult, limit: int = 10) -> tuple[NodeResult, ...]:
+    return tuple(sorted(dbt.nodes, key=lambda node: (-node.seconds, node.unique_id))[:limit])
+
+
+#: Loudest first; `min` over this order is the worst.
+_SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFORMATION)
+_OUTCOME_SEVERITY = {
+    Outcome.REFUSED: Severity.CRITICAL,
+    Outcome.FAILED: Severity.CRITICAL,
+    Outcome.TRANSFORM_FAILED: Severity.CRITICAL,
+    Outcome.INCOMPLETE: Severity.WARNING,
+}
+_CATEGORIES = tuple(Category)
+
+
+def _urgency(table: TableResult) -> tuple[int, float, int, str]:
+    ranks = {TableStatus.FAILED: 0, TableStatus.NOT_RUN: 1, TableStatus.LOADED: 3}
+    return (
+        ranks.get(table.status, 2),
+        -seconds_of(table),
+        _CATEGORIES.index(table.category),
+        table.table.lower(),
+    )
+
+
+def _finding_order(finding: Finding) -> tuple[int, str, str]:
+    return _SEVERITIES.index(finding.severity), finding.table or "", finding.check
