@@ -1,0 +1,175 @@
+"""Analyse the source's schema: read it, decide how each table is treated, compare, write ``tables.yml``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dental_etl import __version__
+from dental_etl.config import (
+    Settings,
+    Tables,
+    TablesMetadata,
+    read_generated_tables,
+    read_tables,
+    write_tables,
+)
+from dental_etl.connections import connect
+from dental_etl.exceptions import ConfigurationError
+from dental_etl.schema_analysis.classification import KeyOrder, TableFacts, classify, exclusion
+from dental_etl.schema_analysis.drift import Change, changelog, compare, schema_hash
+from dental_etl.schema_analysis.introspection import read_facts, read_key_order
+
+__all__ = ["AnalysisResult", "analyze", "check", "tables_of"]
+
+logger = logging.getLogger(__name__)
+
+#: An analysis that lost more than this share of the tables is more likely a wrong or half-restored
+#: database than a clean-up.
+_LOST_SHARE = 0.10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisResult:
+    """What an analysis found and, unless it only checked, wrote."""
+
+    tables: Tables
+    #: What ``tables.yml`` said before; None on the first analysis of this environment.
+    previous: Tables | None
+    changes: tuple[Change, ...]
+    tables_file: Path
+    #: Copy of the previous file; None when there was none or nothing was written.
+    backup: Path | None = None
+    #: The Markdown changelog; None when nothing was written.
+    changelog: Path | None = None
+
+    @property
+    def drift(self) -> tuple[Change, ...]:
+        """Changes of the schema itself, without those of our treatment."""
+        return tuple(change for change in self.changes if change.kind.is_drift)
+
+
+def analyze(settings: Settings, *, confirm_loss: bool = False, now: datetime) -> AnalysisResult:
+    """Write ``tables.yml`` anew, beside a copy of the previous one and a changelog.
+
+    Args:
+        settings: Where the source and the file are.
+        confirm_loss: Accept a result that lost more than 10 % of its tables, and a previous file that
+            cannot be read.
+        now: Aware.
+
+    Raises:
+        ConfigurationError: The source has no tables, lost too many, or an override fits no longer.
+        DatabaseError: The source could not be read.
+    """
+    result = check(settings, ignore_previous_errors=confirm_loss, now=now)
+    if not confirm_loss:
+        _refuse_loss(result)
+    path = settings.tables_file
+    stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    backup = _back_up(path, stamp)
+    log = _write_changelog(result, path.parent / "changelogs" / f"schema-{stamp}.md")
+    write_tables(result.tables, path)
+    read_tables(path)  # an override that fits no longer has to be heard of now, not at 21:00
+    logger.info(
+        "wrote %s: %s tables, %s changes", path, len(result.tables), len(result.changes),
+        extra={"action": "analyze", "tables": len(result.tables), "changes": len(result.changes)},
+    )  # fmt: skip
+    return AnalysisResult(
+        tables=result.tables,
+        previous=result.previous,
+        changes=result.changes,
+        tables_file=path,
+        backup=backup,
+        changelog=log,
+    )
+
+
+def check(settings: Settings, *, ignore_previous_errors: bool = False, now: datetime) -> AnalysisResult:
+    """Compare the source with ``tables.yml`` and write nothing.
+
+    Args:
+        settings: Where the source and the file are.
+        ignore_previous_errors: Compare with nothing when the file cannot be read.
+        now: Aware.
+
+    Raises:
+        ConfigurationError: The source has no tables, or the file exists and cannot be read.
+        DatabaseError: The source could not be read.
+    """
+    with connect(settings.source) as connection:
+        facts = read_facts(connection, settings.source.database)
+        key_order = read_key_order(connection, settings.source.database, facts)
+    tables = tables_of(facts, key_order, environment=settings.environment, now=now)
+    if not tables.by_name:
+        raise ConfigurationError(
+            f"The source database {settings.source.database} has no tables that this account can see. "
+            f"Check OPENDENTAL_SOURCE_DB and the account's SELECT right."
+        )
+    previous = _previous(settings, is_needed=not ignore_previous_errors)
+    changes = compare(previous, tables) if previous else ()
+    return AnalysisResult(tables=tables, previous=previous, changes=changes, tables_file=settings.tables_file)
+
+
+def tables_of(facts: Iterable[TableFacts], key_order: KeyOrder, *, environment: str, now: datetime) -> Tables:
+    """Classify every table and leave out what a rule excludes; pure."""
+    excluded, configs = [], []
+    for table in facts:
+        rule = exclusion(table)
+        if rule is None:
+            configs.append(classify(table, key_order))
+        else:
+            excluded.append(f"{table.schema.name}: {rule}")
+    metadata = TablesMetadata(
+        generated_at=now.astimezone(UTC).replace(microsecond=0),
+        analyzer_version=__version__,
+        environment=str(environment),
+        total_tables=len(configs),
+        schema_hash=schema_hash(configs),
+        excluded=tuple(excluded),
+    )
+    return Tables(metadata=metadata, by_name={config.table_name: config for config in configs})
+
+
+def _previous(settings: Settings, *, is_needed: bool) -> Tables | None:
+    """Return what the file said; a file of another environment says nothing about this clinic."""
+    path = settings.tables_file
+    if not path.exists():
+        return None
+    try:
+        previous = read_generated_tables(path)
+    except ConfigurationError:
+        if is_needed:
+            raise
+        logger.warning("%s could not be read and is replaced", path, extra={"action": "analyze"})
+        return None
+    return previous if previous.metadata.environment == settings.environment else None
+
+
+def _refuse_loss(result: AnalysisResult) -> None:
+    if result.previous is None:
+        return
+    lost = sorted(result.previous.by_name.keys() - result.tables.by_name.keys())
+    if len(lost) > _LOST_SHARE * len(result.previous):
+        raise ConfigurationError(
+            f"The source lost {len(lost)} of {len(result.previous)} tables ({', '.join(lost[:5])}"
+            f"{', ...' if len(lost) > len(lost[:5]) else ''}): {result.tables_file} was left as it is. "
+            f"If this is the right database and they are gone for good, confirm the loss."
+        )
+
+
+def _back_up(path: Path, stamp: str) -> Path | None:
+    if not path.exists():
+        return None
+    backup = path.with_name(f"{path.stem}.{stamp}{path.suffix}")
+    backup.write_bytes(path.read_bytes())
+    return backup
+
+
+def _write_changelog(result: AnalysisResult, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(changelog(result.changes, result.previous, result.tables), encoding="utf-8")
+    return path
