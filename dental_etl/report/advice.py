@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from dental_etl.report.contents import RunReport
+from dental_etl.report.contents import Outcome, RunReport
 from dental_etl.report.wording import counted, listed
 from dental_etl.run import DbtStatus, RunKind, TableResult
 
@@ -46,9 +46,15 @@ _MAX_TABLES_IN_COMMAND = 40
 
 def next_steps(report: RunReport) -> tuple[NextStep, ...]:
     """Return what to do, most urgent first; empty after a night that needs nobody."""
-    if report.header.refusal_code is not None:
+    if report.outcome is Outcome.REFUSED:
         return (_after_refusal(report),)
-    return (*_after_failures(report), *_after_left_out(report), *_after_dbt(report), *_after_drift(report))
+    return (
+        *_after_early_end(report),
+        *_after_failures(report),
+        *_after_left_out(report),
+        *_after_dbt(report),
+        *_after_drift(report),
+    )
 
 
 def run_again(tables: Sequence[str], kind: RunKind) -> str:
@@ -68,6 +74,15 @@ def _after_refusal(report: RunReport) -> NextStep:
     if code == "E_WINDOW":
         return NextStep(why=detail, commands=(again,))
     return NextStep(why=detail, commands=(_FIRST.get(code or "", ("", _VALIDATE))[1], again))
+
+
+def _after_early_end(report: RunReport) -> Iterator[NextStep]:
+    code = report.header.refusal_code
+    if code is not None:
+        detail = report.header.refusal_detail or ""
+        yield NextStep(
+            why=f"The run ended early with {code}. {detail}".strip(), commands=("dental-etl status",)
+        )
 
 
 def _after_failures(report: RunReport) -> Iterator[NextStep]:

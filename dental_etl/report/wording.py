@@ -102,7 +102,7 @@ def headline(report: RunReport) -> str:
     if report.outcome is Outcome.RUNNING:
         done = len(report.tables) - len(report.unfinished)
         return f"Still running: {done} of {counted(len(report.tables), 'table')} finished."
-    return f"{_tables_sentence(report)} {dbt_sentence(report)}"
+    return f"{_tables_sentence(report)} {dbt_sentence(report)}".strip()
 
 
 def _tables_sentence(report: RunReport) -> str:
@@ -121,7 +121,7 @@ def _tables_sentence(report: RunReport) -> str:
 
 
 def dbt_sentence(report: RunReport) -> str:
-    """Return what dbt did, or why it did nothing."""
+    """Return what dbt did, or why it did nothing; empty where nobody expects it."""
     dbt = report.dbt
     if dbt is None:
         return _undecided_dbt(report)
@@ -139,7 +139,7 @@ def _undecided_dbt(report: RunReport) -> str:
     if report.outcome is Outcome.RUNNING:
         return "dbt follows when every table is loaded."
     if report.header.kind is not RunKind.NIGHTLY:
-        return "dbt was not part of this run."
+        return ""
     if not report.pipeline_success:
         return "dbt is skipped, so that nobody reads half a night."
     return "dbt had not started." if report.header.status is RunStatus.SUCCEEDED else "dbt follows."
