@@ -27,6 +27,13 @@ _TAKE_SLOT = text("SELECT GET_LOCK(:name, :seconds)")
 _RELEASE_SLOT = text("SELECT RELEASE_LOCK(:name)")
 _TAKE_ADVISORY = text("SELECT CASE WHEN pg_try_advisory_lock(:key) THEN 1 ELSE 0 END")
 _RELEASE_ADVISORY = text("SELECT pg_advisory_unlock(:key)")
+_IS_TABLE_FREE = text(f"SELECT IS_FREE_LOCK({_LOCK_NAME})")
+# A 64-bit key stands in pg_locks as two halves.
+_IS_ADVISORY_HELD = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = (:key >> 32) & 4294967295 AND objid = :key & 4294967295"
+)
 
 
 @contextmanager
@@ -74,6 +81,16 @@ def advisory_lock(connection: Connection, name: str) -> Iterator[None]:
         yield
     finally:
         _release(connection, _RELEASE_ADVISORY, key=key)
+
+
+def is_table_locked(connection: Connection, table: str, *, purpose: str = "extract") -> bool:
+    """Say whether any session of the replication server holds a table's lock; takes nothing."""
+    return _scalar(connection, _IS_TABLE_FREE, Role.REPLICATION, name=f"{purpose}.{table}") != 1
+
+
+def is_advisory_locked(connection: Connection, name: str) -> bool:
+    """Say whether any session of the analytics database holds a name; takes nothing."""
+    return _scalar(connection, _IS_ADVISORY_HELD, Role.ANALYTICS, key=advisory_key(name)) != 0
 
 
 def advisory_key(name: str) -> int:

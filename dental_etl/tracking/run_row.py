@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from dental_etl.run import RunHeader, RunKind, RunStatus, Value
+from dental_etl.run import Category, RefreshMode, RunHeader, RunKind, RunStatus, Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,11 @@ class RunRow(Value):
     deadline: datetime | None = None
     #: Whether dbt follows; a rerun of some tables leaves it out unless asked.
     wants_dbt: bool = True
+    #: What was asked of it.
+    refresh: RefreshMode = RefreshMode.INCREMENTAL
+    #: Tables that a rerun is for; empty means all, unless a category is given.
+    selected_tables: tuple[str, ...] = ()
+    selected_category: Category | None = None
     #: When its tables were planned.
     started_at: datetime | None = None
     #: When its last table ended.

@@ -35,6 +35,7 @@ from dental_etl.run import (
 )
 from dental_etl.tracking import ledger
 from dental_etl.tracking.ledger.tables import SCHEMA, metadata
+from dental_etl.tracking.locks import advisory_lock, is_advisory_locked, is_table_locked, table_lock
 from dental_etl.tracking.migrations import migrate
 
 NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
@@ -189,6 +190,31 @@ def test_reruns_do_not_take_the_nightly_place(etl: Connection) -> None:
             etl, run_id=run_id, kind=RunKind.RERUN, run_date=NIGHT, now=NOW, deadline=None, wants_dbt=False
         )
     assert len(ledger.active_runs(etl)) == 3
+
+
+def test_a_rerun_remembers_its_tables(etl: Connection) -> None:
+    ledger.open_run(
+        etl,
+        run_id="r1",
+        kind=RunKind.RERUN,
+        run_date=NIGHT,
+        now=NOW,
+        deadline=None,
+        refresh=RefreshMode.FULL,
+    )
+    ledger.select_tables(etl, "r1", ["patient"], Category.LARGE)
+    run = ledger.run(etl, "r1")
+    assert (run.selected_tables, run.selected_category, run.refresh) == (
+        ("patient",),
+        Category.LARGE,
+        RefreshMode.FULL,
+    )
+
+
+def test_a_night_knows_its_refused_runs_too(etl: Connection) -> None:
+    open_nightly(etl, "r1")
+    ledger.refuse_run(etl, "r1", "E_WINDOW", "closed", NOW)
+    assert [run.run_id for run in ledger.nightly_runs(etl, NIGHT)] == ["r1"]
 
 
 def test_a_run_that_was_planned_cannot_be_refused(etl: Connection) -> None:
@@ -397,3 +423,12 @@ def test_the_report_is_kept_with_its_run(etl: Connection) -> None:
         {"run_id": run_id},
         "/reports/r1.html",
     )
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_taking_it(
+    etl: Connection, replication: Connection, sandbox_settings: Settings
+) -> None:
+    with connect(sandbox_settings.analytics, is_dedicated=True) as session, advisory_lock(session, "load:a"):
+        assert (is_advisory_locked(etl, "load:a"), is_advisory_locked(etl, "load:b")) == (True, False)
+    with connect(sandbox_settings.replication) as session, table_lock(session, "a"):
+        assert (is_table_locked(replication, "a"), is_table_locked(replication, "b")) == (True, False)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select, update
+from sqlalchemy import Connection, RowMapping, and_, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role
 from dental_etl.connections import database_errors
 from dental_etl.exceptions import RunRefusedError
-from dental_etl.run import RefreshMode, RunKind, RunStatus, TableStatus
+from dental_etl.run import Category, RefreshMode, RunKind, RunStatus, TableStatus
 from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.run_row import RunRow
 
@@ -19,7 +20,11 @@ ACTIVE = (RunStatus.STARTING, RunStatus.ACTIVE, RunStatus.REPORTING)
 TABLE_ENDINGS = tuple(status for status in TableStatus if status.is_terminal)
 
 _run = tables.run.c
-_ROW = [tables.run.c[name] for name in RunRow.__dataclass_fields__]
+_SELECTED = ("selected_tables", "selected_category")
+_ROW = [
+    *(tables.run.c[name] for name in RunRow.__dataclass_fields__ if name not in _SELECTED),
+    tables.run.c.selection,
+]
 
 
 @database_errors(Role.ANALYTICS)
@@ -69,6 +74,26 @@ def _refusal(connection: Connection, run_date: date) -> str:
         f"The night of {run_date} has had its run. To repeat tables, use "
         f"`dental-etl enqueue table NAME` or `dental-etl run --table NAME`."
     )
+
+
+@database_errors(Role.ANALYTICS)
+def select_tables(
+    connection: Connection, run_id: str, names: Sequence[str], category: Category | None = None
+) -> None:
+    """Note which tables a run is for, so that its messages need not carry them."""
+    selection = {"tables": list(names), "category": category}
+    connection.execute(update(tables.run).where(_run.run_id == run_id).values(selection=selection))
+
+
+@database_errors(Role.ANALYTICS)
+def nightly_runs(connection: Connection, run_date: date) -> tuple[RunRow, ...]:
+    """Return the nightly runs of a night, refused ones included, newest first."""
+    rows = connection.execute(
+        select(*_ROW)
+        .where(_run.kind == RunKind.NIGHTLY, _run.run_date == run_date)
+        .order_by(_run.created_at.desc())
+    )
+    return tuple(_value(row) for row in rows.mappings())
 
 
 @database_errors(Role.ANALYTICS)
@@ -182,5 +207,16 @@ def _find(connection: Connection, run_id: str) -> RunRow | None:
     return None if row is None else _value(row)
 
 
-def _value(row: Any) -> RunRow:
-    return RunRow(**{**row, "kind": RunKind(row["kind"]), "status": RunStatus(row["status"])})
+def _value(row: RowMapping) -> RunRow:
+    values = dict(row)
+    selection = values.pop("selection") or {}
+    category = selection.get("category")
+    typed = {
+        **values,
+        "kind": RunKind(values["kind"]),
+        "status": RunStatus(values["status"]),
+        "refresh": RefreshMode(values["refresh"]),
+        "selected_tables": tuple(selection.get("tables", ())),
+        "selected_category": Category(category) if category else None,
+    }
+    return RunRow(**typed)

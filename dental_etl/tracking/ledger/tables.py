@@ -59,6 +59,8 @@ run = Table(
     Column("status", Text, nullable=False),
     Column("refresh", Text, nullable=False),
     Column("wants_dbt", Boolean, nullable=False),
+    # Which tables a rerun is for: {"tables": [...], "category": ...}; NULL means all.
+    Column("selection", JSONB),
     _at("created_at", is_nullable=False),
     _at("deadline"),
     # When its next message was last published; the sweep publishes again what stays silent.

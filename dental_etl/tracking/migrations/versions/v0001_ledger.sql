@@ -10,6 +10,7 @@ CREATE TABLE etl.run (
     status text NOT NULL,
     refresh text NOT NULL,
     wants_dbt boolean NOT NULL,
+    selection jsonb,
     created_at timestamptz NOT NULL,
     deadline timestamptz,
     published_at timestamptz,
