@@ -11,9 +11,9 @@ from dental_etl.sandbox.synthetic.insurance import Insurance
 from dental_etl.sandbox.synthetic.money import Money
 from dental_etl.sandbox.synthetic.oddities import add_oddities
 from dental_etl.sandbox.synthetic.office import Office
-from dental_etl.sandbox.synthetic.people import Patient, People, add_plans
+from dental_etl.sandbox.synthetic.people import People, add_plans
 from dental_etl.sandbox.synthetic.practice import found_practice
-from dental_etl.sandbox.synthetic.visits import Visits
+from dental_etl.sandbox.synthetic.visits import Visits, leave
 from dental_etl.sandbox.synthetic.world import World
 
 #: Share of the patients who were there before the first day played.
@@ -79,7 +79,7 @@ class _Reception:
             if world.chance(0.88):
                 self._visits.book_recall(patient, world.between(1, 200))
             else:
-                self._let_go(patient)
+                leave(world, patient)
 
     def _admit_new(self, size: int) -> None:
         world = self._world
@@ -88,7 +88,3 @@ class _Reception:
                 self._visits.book_recall(patient, world.between(1, 21))
             else:
                 world.touch("patient", patient.row, PatStatus=6)
-
-    def _let_go(self, patient: Patient) -> None:
-        patient.is_gone = True
-        self._world.touch("patient", patient.row, PatStatus=self._world.pick((1, 2, 2, 3, 4, 5)))

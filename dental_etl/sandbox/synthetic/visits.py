@@ -17,8 +17,20 @@ from dental_etl.sandbox.synthetic.world import Row, World
 
 _SCHEDULED, _COMPLETE, _UNSCHEDULED, _BROKEN, _PLANNED, _NOTE = 1, 2, 3, 5, 6, 7
 _CREATED, _CHANGED, _MISSED, _CANCELLED, _DELETED = range(5)
+_DELETED_PATIENT = 4
 #: Columns that histappointment has of its own.
 _NOT_IN_HISTORY = {"DateTStamp"}
+
+
+def leave(world: World, patient: Patient) -> None:
+    """Let a patient go; one who is deleted becomes a family of their own, as Open Dental has it."""
+    patient.is_gone = True
+    status = world.pick((1, 2, 2, 2, 3, 4, 5))
+    is_guarantor = patient.guarantor is patient.row
+    if status == _DELETED_PATIENT and not is_guarantor:
+        world.touch("patient", patient.row, PatStatus=status, Guarantor=patient.number)
+    else:
+        world.touch("patient", patient.row, PatStatus=2 if status == _DELETED_PATIENT else status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +182,7 @@ class Visits:
             days = world.between(150, 500)
             world.at(world.today + timedelta(days=days), partial(self.book_recall, patient, 14))
         elif world.chance(0.3):
-            patient.is_gone = True
-            world.touch("patient", patient.row, PatStatus=world.pick((2, 2, 3, 4, 5)))
+            leave(world, patient)
 
     def _miss(self, visit: Visit) -> None:
         self._break(visit, "D9986", _MISSED)

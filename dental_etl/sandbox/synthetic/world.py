@@ -115,7 +115,8 @@ class World:
         marks: Row = {} if facts.stamp is None else {facts.stamp: self.stamp}
         for column in _ENTERED_ON:
             if column in facts.defaults and column not in marks:
-                marks[column] = self.now
+                is_date = facts.defaults[column] == "0001-01-01"
+                marks[column] = self.today if is_date else self.now
         if "SecUserNumEntry" in facts.defaults:
             marks["SecUserNumEntry"] = 1 + self.between(1, 4)
         return marks
