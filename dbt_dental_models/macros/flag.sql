@@ -1,0 +1,4 @@
+{#- MySQL keeps booleans in tinyints. -#}
+{% macro flag(column) -%}
+    coalesce({{ column }}, 0) <> 0
+{%- endmacro %}
