@@ -1,0 +1,85 @@
+"""Errors of a load: which table and column, and what to do; never the value.
+
+PostgreSQL's messages quote rows ("invalid input syntax ... COPY t, line 5, column x: ..."). Only the
+error number and names that we know ourselves are taken from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import psycopg2
+import pymysql
+import sqlalchemy.exc
+
+from dental_etl.config import Role
+from dental_etl.connections import DRIVER_ERRORS, error_number, translate
+from dental_etl.exceptions import DataLoadingError, ETLPipelineError
+
+#: What PostgreSQL refuses because of a row's content, by class or full SQLSTATE.
+_DATA = {
+    "22": "A value does not fit PostgreSQL's type.",
+    "23505": "Two rows have the same primary key in PostgreSQL, though not in MySQL.",
+    "23": "A row breaks a constraint of the raw table.",
+    "54": "A row or key is larger than PostgreSQL allows.",
+}
+_REMEDIES = {
+    "22": "Look at that column in the source, correct the row there or exclude the column in tables.overrides.yml.",
+    "23505": "Correct the key in the source; NUL bytes and invalid text are removed on the way.",
+    "23": "Drop the constraint that somebody added to the raw table.",
+    "54": "Exclude the column in tables.overrides.yml.",
+}
+#: What PostgreSQL refuses because something else hangs on the raw table.
+_HANGING = {"2BP01", "0A000"}
+_COPY_COLUMN = re.compile(r"^COPY .*, line \d+, column (.+?)(?:: .*)?$", re.MULTILINE | re.DOTALL)
+
+
+@contextmanager
+def load_errors(table: str, run_id: str, columns: Collection[str]) -> Iterator[None]:
+    """Turn drivers' errors into ours, without their text.
+
+    Args:
+        table: The table that is loaded.
+        run_id: For the error's attributes.
+        columns: Names of its columns in raw; may be filled while the block runs.
+
+    Raises:
+        DataLoadingError: PostgreSQL refused the rows, or something else hangs on the raw table.
+        DatabaseError: Anything else, by the server's error number.
+    """
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise _load_error(error, table, run_id, columns) from None
+
+
+def _load_error(error: BaseException, table: str, run_id: str, columns: Collection[str]) -> ETLPipelineError:
+    driver = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig else error
+    if isinstance(driver, pymysql.MySQLError):
+        return translate(error, Role.REPLICATION, table=table, stage="load", run_id=run_id)
+    number = error_number(error)
+    reason = next((key for key in (number, number[:2]) if key in _DATA), None)
+    if reason is not None:
+        column = _column(driver, columns)
+        where = f"column {column} of table {table}" if column else f"table {table}"
+        message = f"PostgreSQL refused {where} (error {number}). {_DATA[reason]} {_REMEDIES[reason]}"
+        return DataLoadingError(message, table=table, stage="load", run_id=run_id)
+    if number in _HANGING:
+        message = (
+            f"Something else than a view hangs on the raw table {table} (error {number}), such as a foreign "
+            "key, a function or a policy, so it cannot take the source's new shape. Drop that, then load again."
+        )
+        return DataLoadingError(message, table=table, stage="load", run_id=run_id)
+    return translate(error, Role.ANALYTICS, table=table, stage="load", run_id=run_id)
+
+
+def _column(driver: BaseException, columns: Collection[str]) -> str | None:
+    """Return the column that the server names; only a name that we know is certain to be no value."""
+    if not isinstance(driver, psycopg2.Error):
+        return None
+    named = driver.diag.column_name
+    match = _COPY_COLUMN.search(driver.diag.context or "")
+    candidates = (named, match[1] if match else None)
+    return next((name for name in candidates if name in columns), None)

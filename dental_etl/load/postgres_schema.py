@@ -1,0 +1,211 @@
+"""Raw tables: created once, never dropped, brought to the shape of the replica when it changes.
+
+A column that the source lost is kept and stays NULL from then on. A raw table is never dropped,
+because dbt's views and people's grants hang on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, text
+
+from dental_etl.exceptions import DataLoadingError
+from dental_etl.load.postgres_types import is_widening
+from dental_etl.load.raw_table import OWN_COLUMNS, RawTable
+from dental_etl.load.statements import execute
+from dental_etl.wire.names import postgres
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundColumn:
+    """A column as PostgreSQL has it."""
+
+    name: str
+    #: As ``format_type`` prints it.
+    type: str
+    is_required: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTable:
+    """A raw table as PostgreSQL has it."""
+
+    columns: tuple[FoundColumn, ...]
+    primary_key: tuple[str, ...]
+    #: Name of the constraint; None when there is no primary key.
+    key_name: str | None
+
+    @property
+    def by_name(self) -> dict[str, FoundColumn]:
+        return {column.name: column for column in self.columns}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaChange:
+    """What separates a raw table from what it must be."""
+
+    #: Columns to add, with their definitions.
+    added: dict[str, str] = field(default_factory=dict)
+    #: New type by column; every value it holds now fits.
+    widened: dict[str, str] = field(default_factory=dict)
+    #: New type by column; only possible while the table is empty.
+    rebuilt: dict[str, str] = field(default_factory=dict)
+    #: Columns that the source no longer has.
+    gone: tuple[str, ...] = ()
+    #: Those of them that still refuse NULL.
+    required: tuple[str, ...] = ()
+    is_key_changed: bool = False
+    #: In words, for the report.
+    drift: tuple[str, ...] = ()
+
+    @property
+    def needs_full(self) -> bool:
+        """Whether old rows must be written again: a new column is empty in them."""
+        return bool(self.added or self.rebuilt or self.is_key_changed)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything must be altered at all."""
+        return self.needs_full or bool(self.widened or self.required)
+
+    @property
+    def touches_views(self) -> bool:
+        return bool(self.widened or self.rebuilt or self.is_key_changed)
+
+
+_COLUMNS = text("""
+    SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull
+    FROM pg_attribute
+    WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
+    ORDER BY attnum
+""")
+_KEY = text("""
+    SELECT found.conname,
+           ARRAY(SELECT attribute.attname::text
+                 FROM unnest(found.conkey) WITH ORDINALITY AS part (number, place)
+                 JOIN pg_attribute AS attribute
+                   ON attribute.attrelid = found.conrelid AND attribute.attnum = part.number
+                 ORDER BY part.place) AS columns
+    FROM pg_constraint AS found
+    WHERE found.conrelid = to_regclass(:table) AND found.contype = 'p'
+""")
+
+
+def find_table(connection: Connection, qualified: str) -> FoundTable | None:
+    """Return a table as PostgreSQL has it; None when it is missing."""
+    columns = connection.execute(_COLUMNS, {"table": qualified}).all()
+    if not columns:
+        return None
+    key = connection.execute(_KEY, {"table": qualified}).one_or_none()
+    return FoundTable(
+        columns=tuple(
+            FoundColumn(name=row.attname, type=row.type, is_required=row.attnotnull) for row in columns
+        ),
+        primary_key=tuple(key.columns) if key else (),
+        key_name=key.conname if key else None,
+    )
+
+
+def compare(found: FoundTable, wanted: RawTable) -> SchemaChange:
+    """Return what must change; pure."""
+    existing = found.by_name
+    added = {name: type_ for name, type_ in wanted.definitions.items() if name not in existing}
+    retyped = {
+        column.name: column.type
+        for column in wanted.columns
+        if column.name in existing and existing[column.name].type != column.type
+    }
+    widened = {name: type_ for name, type_ in retyped.items() if is_widening(existing[name].type, type_)}
+    gone = tuple(name for name in existing if name not in wanted.definitions)
+    return SchemaChange(
+        added=added,
+        widened=widened,
+        rebuilt={name: type_ for name, type_ in retyped.items() if name not in widened},
+        gone=gone,
+        required=tuple(name for name in gone if existing[name].is_required),
+        is_key_changed=found.primary_key != wanted.primary_key,
+        drift=tuple(_in_words(found, wanted, added, retyped, gone)),
+    )
+
+
+def required_change(connection: Connection, wanted: RawTable) -> tuple[FoundTable, SchemaChange]:
+    """Return an existing table and what must change in it."""
+    found = find_table(connection, wanted.qualified)
+    if found is None:
+        raise DataLoadingError(
+            f"The raw table {wanted.name} disappeared while it was being loaded. Load it again.",
+            table=wanted.name,
+            stage="load",
+        )
+    return found, compare(found, wanted)
+
+
+def create_table(connection: Connection, qualified: str, wanted: RawTable) -> None:
+    """Create a raw table without its primary key, which comes cheaper after the rows."""
+    body = ", ".join(f"{postgres(name)} {definition}" for name, definition in wanted.definitions.items())
+    execute(connection, f"CREATE TABLE {qualified} ({body})")
+
+
+def add_primary_key(connection: Connection, qualified: str, wanted: RawTable) -> None:
+    """Add the primary key, if the table has one."""
+    if wanted.primary_key:
+        execute(connection, f"ALTER TABLE {qualified} ADD PRIMARY KEY ({wanted.quoted_key})")
+
+
+def widen(connection: Connection, wanted: RawTable, change: SchemaChange) -> None:
+    """Alter a table that keeps its rows. Rewrites it under an exclusive lock."""
+    actions = [
+        f"ALTER COLUMN {postgres(name)} TYPE {type_} USING {postgres(name)}::{type_}"
+        for name, type_ in change.widened.items()
+    ]
+    _alter(connection, wanted, [*actions, *_optional(change.required)])
+
+
+def reshape_empty(connection: Connection, wanted: RawTable, found: FoundTable, change: SchemaChange) -> None:
+    """Alter a table that was emptied in this transaction: any type may become any other."""
+    drop_key = [f"DROP CONSTRAINT {postgres(found.key_name)}"] if found.key_name else []
+    _alter(
+        connection,
+        wanted,
+        [
+            *(drop_key if change.is_key_changed else []),
+            *(f"ADD COLUMN {postgres(name)} {definition}" for name, definition in change.added.items()),
+            *(
+                f"ALTER COLUMN {postgres(name)} TYPE {type_} USING NULL::{type_}"
+                for name, type_ in (change.widened | change.rebuilt).items()
+            ),
+        ],
+    )
+    # Only after the key is gone: a column of the key cannot be made optional.
+    freed = set(found.primary_key) - set(wanted.primary_key)
+    _alter(connection, wanted, _optional(sorted(freed | set(change.required))))
+
+
+def _optional(names: Iterable[str]) -> list[str]:
+    return [f"ALTER COLUMN {postgres(name)} DROP NOT NULL" for name in names]
+
+
+def _alter(connection: Connection, wanted: RawTable, actions: list[str]) -> None:
+    if actions:
+        execute(connection, f"ALTER TABLE {wanted.qualified} {', '.join(actions)}")
+
+
+def _in_words(
+    found: FoundTable,
+    wanted: RawTable,
+    added: dict[str, str],
+    retyped: dict[str, str],
+    gone: tuple[str, ...],
+) -> Iterable[str]:
+    for name, type_ in added.items():
+        if name not in OWN_COLUMNS:
+            yield f"column {name} was added as {type_}"
+    for name, type_ in retyped.items():
+        yield f"column {name} changed from {found.by_name[name].type} to {type_}"
+    for name in gone:
+        yield f"column {name} no longer exists in the source; raw keeps it, NULL from now on"
+    if found.primary_key != wanted.primary_key:
+        old, new = (", ".join(key) or "none" for key in (found.primary_key, wanted.primary_key))
+        yield f"the primary key changed from ({old}) to ({new})"

@@ -1,0 +1,143 @@
+"""One table of the replication database as of one moment: its rows, their number, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dental_etl.config import DatabaseSettings
+from dental_etl.config.tables import TableSchema
+from dental_etl.connections import connect
+from dental_etl.exceptions import DataLoadingError
+from dental_etl.load.statements import count_rows, execute
+from dental_etl.run import CopyStatus
+from dental_etl.tracking.status import read_copy_status
+from dental_etl.wire.catalog import read_schema
+from dental_etl.wire.names import changed_table, mysql
+from dental_etl.wire.reader import BlockStream, read_blocks
+from dental_etl.wire.rows import RowFormat, Target, row_format
+
+# A snapshot is the whole point: status, outbox and rows must belong to one moment.
+_SNAPSHOT = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
+
+_ROWS = "etl_rows"
+_KEYS = "etl_keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A table of the replication database within one snapshot."""
+
+    connection: Connection
+    schema: TableSchema
+    status: CopyStatus
+    has_outbox: bool
+
+    @property
+    def quoted(self) -> str:
+        return mysql(self.schema.name)
+
+    def count(self) -> int:
+        return count_rows(self.connection, self.quoted)
+
+    def count_changed(self, loaded_generation: int) -> int:
+        """Count the keys in the outbox that raw has not seen; a key may be counted once per generation."""
+        return count_rows(self.connection, f"{self._outbox} WHERE {_newer(loaded_generation)}")
+
+    def rows(self, where: str = "") -> tuple[RowFormat, BlockStream]:
+        """Read rows for COPY.
+
+        Args:
+            where: Complete WHERE clause, or nothing for all rows.
+        """
+        columns = [column.name for column in self.schema.stored_columns]
+        wanted = row_format(self.schema, Target.POSTGRES, columns)
+        return wanted, self._read(wanted, f"FROM {self.quoted} {where}")
+
+    def changed_keys(self, loaded_generation: int) -> tuple[RowFormat, BlockStream]:
+        """Read the keys that changed since a generation, each once."""
+        wanted = row_format(self.schema, Target.POSTGRES, self.schema.primary_key)
+        return wanted, self._read(wanted, f"FROM {self._distinct_keys(loaded_generation)}")
+
+    def changed_rows(self, loaded_generation: int) -> tuple[RowFormat, BlockStream]:
+        """Read the rows that still exist among those keys."""
+        columns = [column.name for column in self.schema.stored_columns]
+        wanted = row_format(self.schema, Target.POSTGRES, columns, alias=_ROWS)
+        rows, keys = mysql(_ROWS), mysql(_KEYS)
+        matches = " AND ".join(
+            f"{rows}.{mysql(name)} = {keys}.{mysql(name)}" for name in self.schema.primary_key
+        )
+        # STRAIGHT_JOIN: few keys first, then one look-up each; never a scan of the table.
+        source = (
+            f"{self._distinct_keys(loaded_generation)} STRAIGHT_JOIN {self.quoted} AS {rows} ON {matches}"
+        )
+        return wanted, self._read(wanted, f"FROM {source}")
+
+    def _distinct_keys(self, loaded_generation: int) -> str:
+        names = ", ".join(mysql(name) for name in self.schema.primary_key)
+        return f"(SELECT DISTINCT {names} FROM {self._outbox} WHERE {_newer(loaded_generation)}) AS {mysql(_KEYS)}"
+
+    @property
+    def _outbox(self) -> str:
+        return mysql(changed_table(self.schema.name))
+
+    def _read(self, wanted: RowFormat, rest: str) -> BlockStream:
+        return read_blocks(self.connection, f"SELECT {wanted.select_list} {rest}", None, wanted)
+
+
+def _newer(loaded_generation: int) -> str:
+    # No upper bound: whatever the snapshot shows in the outbox, it shows in the rows as well.
+    return f"etl_generation > {int(loaded_generation)}"
+
+
+@contextmanager
+def open_replica(database: DatabaseSettings, table: str) -> Iterator[Replica]:
+    """Open a snapshot of the replication database for one table.
+
+    Args:
+        database: Replication.
+        table: As the source spells it.
+
+    Raises:
+        DataLoadingError: The replica holds no complete copy of the table.
+    """
+    # Dedicated: when a read is broken off, what is left of it dies with the session.
+    with connect(database, is_dedicated=True) as connection:
+        for statement in _SNAPSHOT:
+            execute(connection, statement)
+        status = read_copy_status(connection, table)
+        schema = read_schema(connection, database.database, table)
+        if status is None or schema is None or status.generation == 0:
+            raise DataLoadingError(
+                f"The replication database has no complete copy of table {table}. Run the table again; "
+                "its extract must succeed before it can be loaded.",
+                table=table,
+                stage="load",
+            )
+        outbox = read_schema(connection, database.database, changed_table(table))
+        yield Replica(connection=connection, schema=schema, status=status, has_outbox=outbox is not None)
+
+
+def forget_changes(database: DatabaseSettings, table: str, generation: int) -> None:
+    """Delete the outbox entries that raw now holds; doing it late or twice changes nothing.
+
+    Args:
+        database: Replication.
+        table: As the source spells it.
+        generation: The generation that raw holds.
+    """
+    outbox = changed_table(table)
+    with connect(database) as connection:
+        if read_schema(connection, database.database, outbox) is None:
+            return
+        connection.rollback()
+        # Locks only the entries it deletes, so that an extract may write new ones meanwhile.
+        execute(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        execute(connection, f"DELETE FROM {mysql(outbox)} WHERE etl_generation <= {int(generation)}")
+        connection.commit()
