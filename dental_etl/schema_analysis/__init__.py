@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dental_etl import __version__
 from dental_etl.config import (
@@ -23,7 +25,7 @@ from dental_etl.schema_analysis.classification import KeyOrder, TableFacts, clas
 from dental_etl.schema_analysis.drift import Change, changelog, compare, schema_hash
 from dental_etl.schema_analysis.introspection import read_facts, read_key_order
 
-__all__ = ["AnalysisResult", "analyze", "check", "tables_of"]
+__all__ = ["AnalysisResult", "analyze", "tables_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,72 +48,65 @@ class AnalysisResult:
     #: The Markdown changelog; None when nothing was written.
     changelog: Path | None = None
 
-    @property
-    def drift(self) -> tuple[Change, ...]:
-        """Changes of the schema itself, without those of our treatment."""
-        return tuple(change for change in self.changes if change.kind.is_drift)
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found as plain JSON types; the tables themselves are in the file."""
+        return {
+            "tables_file": str(self.tables_file),
+            "metadata": self.tables.metadata.to_json(),
+            "is_first": self.previous is None,
+            "changes": [change.to_json() for change in self.changes],
+            "backup": str(self.backup) if self.backup else None,
+            "changelog": str(self.changelog) if self.changelog else None,
+        }
+
+    def describe(self) -> str:
+        """Return what was found and written, in lines for a terminal."""
+        was_written = self.changelog is not None
+        strategies = Counter(str(table.extraction_strategy) for table in self.tables)
+        lines = [
+            f"{'Wrote' if was_written else 'Compared with'} {self.tables_file}",
+            f"{len(self.tables)} tables: {', '.join(f'{n} {name}' for name, n in sorted(strategies.items()))}",
+            *(f"Left out {excluded}" for excluded in self.tables.metadata.excluded),
+            "There was nothing to compare with"
+            if self.previous is None
+            else f"{len(self.changes)} change(s)",
+            *(f"  {change.message}" for change in self.changes),
+            *([f"Changelog: {self.changelog}"] if was_written else []),
+            *([f"Previous file: {self.backup}"] if self.backup else []),
+        ]
+        return "\n".join(lines)
 
 
-def analyze(settings: Settings, *, confirm_loss: bool = False, now: datetime) -> AnalysisResult:
+def analyze(
+    settings: Settings, *, confirm_loss: bool = False, is_check: bool = False, now: datetime
+) -> AnalysisResult:
     """Write ``tables.yml`` anew, beside a copy of the previous one and a changelog.
 
     Args:
         settings: Where the source and the file are.
         confirm_loss: Accept a result that lost more than 10 % of its tables, and a previous file that
             cannot be read.
+        is_check: Write nothing; the result then holds only the changes of the schema itself.
         now: Aware.
 
     Raises:
         ConfigurationError: The source has no tables, lost too many, or an override fits no longer.
         DatabaseError: The source could not be read.
     """
-    result = check(settings, ignore_previous_errors=confirm_loss, now=now)
+    tables = _read_source(settings, now)
+    previous = _previous(settings, is_needed=not confirm_loss)
+    changes = compare(previous, tables) if previous else ()
+    result = AnalysisResult(
+        tables=tables,
+        previous=previous,
+        changes=tuple(change for change in changes if change.kind.is_drift or not is_check),
+        tables_file=settings.tables_file,
+    )
+    if is_check:
+        return result
     if not confirm_loss:
         _refuse_loss(result)
-    path = settings.tables_file
-    stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    backup = _back_up(path, stamp)
-    log = _write_changelog(result, path.parent / "changelogs" / f"schema-{stamp}.md")
-    write_tables(result.tables, path)
-    read_tables(path)  # an override that fits no longer has to be heard of now, not at 21:00
-    logger.info(
-        "wrote %s: %s tables, %s changes", path, len(result.tables), len(result.changes),
-        extra={"action": "analyze", "tables": len(result.tables), "changes": len(result.changes)},
-    )  # fmt: skip
-    return AnalysisResult(
-        tables=result.tables,
-        previous=result.previous,
-        changes=result.changes,
-        tables_file=path,
-        backup=backup,
-        changelog=log,
-    )
-
-
-def check(settings: Settings, *, ignore_previous_errors: bool = False, now: datetime) -> AnalysisResult:
-    """Compare the source with ``tables.yml`` and write nothing.
-
-    Args:
-        settings: Where the source and the file are.
-        ignore_previous_errors: Compare with nothing when the file cannot be read.
-        now: Aware.
-
-    Raises:
-        ConfigurationError: The source has no tables, or the file exists and cannot be read.
-        DatabaseError: The source could not be read.
-    """
-    with connect(settings.source) as connection:
-        facts = read_facts(connection, settings.source.database)
-        key_order = read_key_order(connection, settings.source.database, facts)
-    tables = tables_of(facts, key_order, environment=settings.environment, now=now)
-    if not tables.by_name:
-        raise ConfigurationError(
-            f"The source database {settings.source.database} has no tables that this account can see. "
-            f"Check OPENDENTAL_SOURCE_DB and the account's SELECT right."
-        )
-    previous = _previous(settings, is_needed=not ignore_previous_errors)
-    changes = compare(previous, tables) if previous else ()
-    return AnalysisResult(tables=tables, previous=previous, changes=changes, tables_file=settings.tables_file)
+    return _write(result, now)
 
 
 def tables_of(facts: Iterable[TableFacts], key_order: KeyOrder, *, environment: str, now: datetime) -> Tables:
@@ -132,6 +127,34 @@ def tables_of(facts: Iterable[TableFacts], key_order: KeyOrder, *, environment: 
         excluded=tuple(excluded),
     )
     return Tables(metadata=metadata, by_name={config.table_name: config for config in configs})
+
+
+def _read_source(settings: Settings, now: datetime) -> Tables:
+    with connect(settings.source) as connection:
+        facts = read_facts(connection, settings.source.database)
+        key_order = read_key_order(connection, settings.source.database, facts)
+    if not facts:
+        raise ConfigurationError(
+            f"The source database {settings.source.database} has no tables that this account can see. "
+            f"Check OPENDENTAL_SOURCE_DB and the account's SELECT right."
+        )
+    return tables_of(facts, key_order, environment=settings.environment, now=now)
+
+
+def _write(result: AnalysisResult, now: datetime) -> AnalysisResult:
+    path, stamp = result.tables_file, f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    written = replace(
+        result,
+        backup=_back_up(path, stamp),
+        changelog=_write_changelog(result, path.parent / "changelogs" / f"schema-{stamp}.md"),
+    )
+    write_tables(result.tables, path)
+    read_tables(path)  # an override that fits no longer has to be heard of now, not at 21:00
+    logger.info(
+        "wrote %s: %s tables, %s changes", path, len(result.tables), len(result.changes),
+        extra={"action": "analyze", "tables": len(result.tables), "changes": len(result.changes)},
+    )  # fmt: skip
+    return written
 
 
 def _previous(settings: Settings, *, is_needed: bool) -> Tables | None:

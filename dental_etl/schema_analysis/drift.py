@@ -176,7 +176,9 @@ def _renamed(before: TableConfig, after: TableConfig) -> dict[str, str]:
 def _changes_of_column(table: TableConfig, before: Column, after: Column) -> Iterator[Change]:
     change = type_change(before, after)
     if change is not None:
-        message = f"{_typed(before)} {change} to {_typed(after)}"
+        charsets = (before.charset, after.charset) if before.charset != after.charset else ("", "")
+        old, new = f"{before.column_type} {charsets[0]}", f"{after.column_type} {charsets[1]}"
+        message = f"{old.strip()} {change} to {new.strip()}"
         yield _change(_TYPE_KINDS[change], table, message, after.name)
     if before.is_nullable != after.is_nullable:
         message = "may be NULL now" if after.is_nullable else "may no longer be NULL"
@@ -185,10 +187,6 @@ def _changes_of_column(table: TableConfig, before: Column, after: Column) -> Ite
         yield _change(
             ChangeKind.DEFAULT, table, f"default {_default(before)} is now {_default(after)}", after.name
         )
-
-
-def _typed(column: Column) -> str:
-    return f"{column.column_type} {column.charset}" if column.charset else column.column_type
 
 
 def _default(column: Column) -> str:
