@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +30,8 @@ class Notification:
     created_at: datetime
     #: Attempts that failed.
     attempts: int
+    #: Channels that have it already, for instance ``slack:1``.
+    delivered: tuple[str, ...] = ()
 
 
 @database_errors(Role.ANALYTICS)
@@ -60,22 +63,29 @@ def due_notifications(connection: Connection, now: datetime, limit: int = 20) ->
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return tuple(Notification(**{**row, "severity": Severity(row["severity"])}) for row in rows.mappings())
-
-
-@database_errors(Role.ANALYTICS)
-def mark_notified(connection: Connection, notification_id: int, now: datetime) -> None:
-    """Record that a message went out."""
-    connection.execute(
-        update(tables.notification)
-        .where(_notification.notification_id == notification_id)
-        .values(sent_at=now, error_code=None)
+    return tuple(
+        Notification(**{**row, "severity": Severity(row["severity"]), "delivered": tuple(row["delivered"])})
+        for row in rows.mappings()
     )
 
 
 @database_errors(Role.ANALYTICS)
-def notification_failed(connection: Connection, notification_id: int, code: str, now: datetime) -> None:
-    """Put a message off: 1, 2, 4, ... minutes, an hour at most."""
+def mark_notified(
+    connection: Connection, notification_id: int, now: datetime, *, code: str | None = None
+) -> None:
+    """Record that a message is done with: it went out, or `code` says why it never will."""
+    connection.execute(
+        update(tables.notification)
+        .where(_notification.notification_id == notification_id)
+        .values(sent_at=now, error_code=code)
+    )
+
+
+@database_errors(Role.ANALYTICS)
+def notification_failed(
+    connection: Connection, notification_id: int, code: str, now: datetime, *, delivered: Sequence[str] = ()
+) -> None:
+    """Put a message off: 1, 2, 4, ... minutes, an hour at most; channels that have it are left out then."""
     attempts: int = connection.execute(
         select(_notification.attempts).where(_notification.notification_id == notification_id)
     ).scalar_one()
@@ -83,5 +93,10 @@ def notification_failed(connection: Connection, notification_id: int, code: str,
     connection.execute(
         update(tables.notification)
         .where(_notification.notification_id == notification_id)
-        .values(attempts=attempts + 1, error_code=code, next_attempt_at=now + pause)
+        .values(
+            attempts=attempts + 1,
+            error_code=code,
+            next_attempt_at=now + pause,
+            delivered=list(delivered),
+        )
     )

@@ -200,6 +200,8 @@ notification = Table(
     _at("next_attempt_at", is_nullable=False),
     _at("sent_at"),
     _count("attempts"),
+    # Channels that have it already, by kind and place (``slack:1``); the URL is a secret.
+    Column("delivered", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("error_code", Text),
     UniqueConstraint("run_id", "title", name="notification_once_per_run"),
     Index("notification_due", "next_attempt_at", postgresql_where=text("sent_at IS NULL")),

@@ -88,6 +88,7 @@ CREATE TABLE etl.notification (
     next_attempt_at timestamptz NOT NULL,
     sent_at timestamptz,
     attempts bigint DEFAULT 0 NOT NULL,
+    delivered jsonb DEFAULT '[]'::jsonb NOT NULL,
     error_code text,
     PRIMARY KEY (notification_id),
     CONSTRAINT notification_once_per_run UNIQUE (run_id, title),
