@@ -1,0 +1,124 @@
+"""Raw rows into blocks of tab-separated text, whole blocks at a time; pure.
+
+LOAD DATA and COPY share one escape set, so the same code serves both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dental_etl.exceptions import DataExtractionError
+from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, RowFormat, Target
+
+_NULL_TEXT = b"\\N"
+_SEPARATORS = bytes.maketrans(FIELD_END + ROW_END, b"\t\n")
+# The backslash first: the others bring new ones.
+_ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
+
+
+class BlockEncoder:
+    """Makes blocks for one target and counts what the target cannot hold.
+
+    Counting costs nothing until a block holds such a value: one search for a byte per block.
+    """
+
+    def __init__(self, row_format: RowFormat) -> None:
+        self._format = row_format
+        self._is_postgres = row_format.target is Target.POSTGRES
+        self._markers = dict(row_format.coerced)
+        self._binary_prefix = b"\\x" if self._is_postgres else b""
+        #: Rows by column and kind: ``zero_date``, ``nul_byte``, ``invalid_utf8``.
+        self.coercions: Counter[tuple[str, str]] = Counter()
+
+    def encode(self, rows: list[bytes]) -> bytes:
+        """Return the rows as text, each with its line end.
+
+        Raises:
+            DataExtractionError: Text holds bytes that cannot be told apart from the framing.
+        """
+        raw = _joined(rows)
+        if self._is_postgres and b"\0" in raw:
+            self._count_nul_bytes(rows)
+            raw = raw.replace(b"\0", b"")
+        block = _escaped(raw)
+        if not block.isascii() and not self._is_text(block.translate(None, b"".join(self._markers.values()))):
+            repaired = _escaped(_joined([self._repaired(row) for row in rows]))
+            block = repaired.replace(b"\0", b"") if self._is_postgres else repaired
+        return self._without_coerced(block)
+
+    def pack(self, fields: Sequence[bytes | None]) -> bytes:
+        """Return one raw row from a packed field, if the format has one, and the columns apart."""
+        packed = min(self._format.packed, 1)
+        apart = zip(self._format.apart, fields[packed:], strict=True)
+        parts = [field or b"" for field in fields[:packed]]
+        parts += [self._apart(column.name, field, is_binary=column.is_binary) for column, field in apart]
+        return FIELD_END.join(parts)
+
+    def _apart(self, name: str, field: bytes | None, *, is_binary: bool) -> bytes:
+        if field is None:
+            return NULL
+        if is_binary:
+            return self._binary_prefix + field.hex().encode("ascii")
+        if field == self._markers.get(name):
+            self.coercions[name, "zero_date"] += 1
+            return NULL
+        return (
+            field if field.isascii() or field == NULL or self._is_text(field) else self._replaced(name, field)
+        )
+
+    def _without_coerced(self, block: bytes) -> bytes:
+        for name, marker in self._markers.items():
+            length = len(block)
+            block = block.replace(marker, _NULL_TEXT)
+            # NULL is one byte longer than its marker: the growth is the number of rows.
+            if len(block) > length:
+                self.coercions[name, "zero_date"] += len(block) - length
+        return block
+
+    def _count_nul_bytes(self, rows: Iterable[bytes]) -> None:
+        for row in rows:
+            if b"\0" in row:
+                for name, field in zip(self._format.columns, row.split(FIELD_END), strict=False):
+                    if b"\0" in field:
+                        self.coercions[name, "nul_byte"] += 1
+
+    def _is_text(self, data: bytes) -> bool:
+        # MySQL stores lone surrogates in its utf8; it takes them back, PostgreSQL does not.
+        try:
+            data.decode("utf-8", "strict" if self._is_postgres else "surrogatepass")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _repaired(self, row: bytes) -> bytes:
+        if row.isascii():
+            return row
+        fields = row.split(FIELD_END)
+        if len(fields) != len(self._format.columns):
+            raise DataExtractionError(
+                f"Text in table {self._format.table} holds bytes that are not text in its character set and "
+                f"that look like our own separators. Mend the text on the server, or leave the table out.",
+                table=self._format.table,
+            )
+        markers = {NULL, *self._markers.values()}
+        named = zip(self._format.columns, fields, strict=True)
+        return FIELD_END.join(
+            field if field in markers or self._is_text(field) else self._replaced(name, field)
+            for name, field in named
+        )
+
+    def _replaced(self, name: str, field: bytes) -> bytes:
+        self.coercions[name, "invalid_utf8"] += 1
+        return field.decode("utf-8", "replace").encode("utf-8")
+
+
+def _joined(rows: list[bytes]) -> bytes:
+    return ROW_END.join(rows) + ROW_END
+
+
+def _escaped(raw: bytes) -> bytes:
+    for plain, escaped in _ESCAPES:
+        if plain in raw:
+            raw = raw.replace(plain, escaped)
+    return raw.translate(_SEPARATORS).replace(NULL, _NULL_TEXT)

@@ -1,0 +1,170 @@
+"""Structure of MySQL tables: read from information_schema, written as DDL of the replica.
+
+information_schema takes no lock on the clinic's tables and reads no rows. Generated columns are
+read, but never copied: the replica and raw hold what the source stores, and an expression can be
+computed again from that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+from dental_etl.config.tables import Column, TableSchema
+from dental_etl.wire.names import changed_table, mysql
+
+# Base tables only: views and sequences hold no rows of their own.
+_TABLES = text("""
+    SELECT table_name AS table_name, engine AS engine
+      FROM information_schema.tables
+     WHERE table_schema = :database AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+     ORDER BY table_name
+""")
+_COLUMNS = """
+    SELECT table_name AS table_name, column_name AS name, data_type AS data_type, column_type AS column_type,
+           is_nullable AS is_nullable, character_set_name AS charset, collation_name AS collation,
+           column_default AS column_default, extra AS extra
+      FROM information_schema.columns
+     WHERE table_schema = :database {one_table}
+     ORDER BY table_name, ordinal_position
+"""
+_KEYS = """
+    SELECT table_name AS table_name, column_name AS name, sub_part AS sub_part
+      FROM information_schema.statistics
+     WHERE table_schema = :database AND index_name = 'PRIMARY' {one_table}
+     ORDER BY table_name, seq_in_index
+"""
+_ONE_TABLE = "AND table_name = :table"
+_ONE = text(_TABLES.text.replace("ORDER BY", _ONE_TABLE + " ORDER BY"))
+
+
+def read_schema(connection: Connection, database: str, table: str) -> TableSchema | None:
+    """Return the structure of one table, None when there is no such base table.
+
+    Args:
+        connection: To the source or to replication.
+        database: Where to look; our account may see several.
+        table: As the server spells it.
+    """
+    found = _schemas(
+        connection, _ONE, text(_COLUMNS.format(one_table=_ONE_TABLE)), text(_KEYS.format(one_table=_ONE_TABLE)),
+        {"database": database, "table": table},
+    )  # fmt: skip
+    # information_schema may compare without case, while the server's tables differ by it.
+    return found.get(table)
+
+
+def read_schemas(connection: Connection, database: str) -> dict[str, TableSchema]:
+    """Return the structure of every base table of a database, by name, in three queries."""
+    return _schemas(
+        connection, _TABLES, text(_COLUMNS.format(one_table="")), text(_KEYS.format(one_table="")),
+        {"database": database},
+    )  # fmt: skip
+
+
+def create_table_ddl(
+    schema: TableSchema, *, name: str | None = None, cursor: str | None = None, engine: str = "InnoDB"
+) -> str:
+    """Write the CREATE TABLE of a replica.
+
+    Same columns, types, character sets and collations, so that equal text on both sides proves equal
+    rows. Left out on purpose: AUTO_INCREMENT (LOAD DATA would take its table lock, and parallel loads
+    would queue), defaults, ON UPDATE, foreign keys, generated columns, and every index but the primary
+    key and the cursor.
+
+    Args:
+        schema: Structure of the source's table.
+        name: Name of the new table; default the same.
+        cursor: Column to index beside the primary key.
+        engine: InnoDB, unless it cannot hold the row.
+    """
+    lines = [column_ddl(column) for column in schema.stored_columns]
+    if schema.primary_key:
+        lines.append(f"PRIMARY KEY ({_names(schema.primary_key)})")
+    if cursor is not None and cursor != next(iter(schema.primary_key), None):
+        lines.append(f"KEY {mysql('etl_cursor')} ({mysql(cursor)})")
+    return _create(name or schema.name, lines, engine)
+
+
+def changed_table_ddl(schema: TableSchema, *, engine: str = "InnoDB") -> str:
+    """Write the CREATE TABLE IF NOT EXISTS of a table's outbox: its key and the generation that changed it."""
+    lines = [column_ddl(column) for column in schema.key_columns]
+    lines.append(f"{mysql('etl_generation')} bigint NOT NULL")
+    lines.append(f"PRIMARY KEY ({_names(schema.primary_key)}, {mysql('etl_generation')})")
+    return _create(changed_table(schema.name), lines, engine, only_if_missing="IF NOT EXISTS ")
+
+
+def column_ddl(column: Column) -> str:
+    """Write one column of a replica, for CREATE TABLE and for ALTER TABLE ... ADD or MODIFY."""
+    parts = [mysql(column.name), column.column_type]
+    if column.charset and column.data_type != "json":
+        parts.append(f"CHARACTER SET {column.charset} COLLATE {column.collation}")
+    parts.append("NULL" if column.is_nullable else "NOT NULL")
+    if column.data_type == "timestamp":
+        # Without a default of its own, the first TIMESTAMP of a table moves by itself on some servers.
+        parts.append("DEFAULT NULL" if column.is_nullable else "DEFAULT '0000-00-00 00:00:00'")
+    return " ".join(parts)
+
+
+def _create(name: str, lines: Iterable[str], engine: str, *, only_if_missing: str = "") -> str:
+    body = ",\n  ".join(lines)
+    row_format = " ROW_FORMAT=DYNAMIC" if engine.lower() == "innodb" else ""
+    return f"CREATE TABLE {only_if_missing}{mysql(name)} (\n  {body}\n) ENGINE={engine}{row_format}"
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(mysql(column) for column in columns)
+
+
+def _schemas(
+    connection: Connection, tables: TextClause, columns: TextClause, keys: TextClause, values: dict[str, str]
+) -> dict[str, TableSchema]:
+    by_table = _grouped(connection.execute(columns, values).mappings())
+    key_parts = _grouped(connection.execute(keys, values).mappings())
+    return {
+        name: TableSchema(
+            name=name,
+            engine=str(row["engine"] or ""),
+            columns=tuple(_column(part) for part in by_table[name]),
+            primary_key=_primary_key(key_parts[name]),
+        )
+        for row in connection.execute(tables, values).mappings()
+        if (name := str(row["table_name"])) in by_table
+    }
+
+
+def _grouped(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[str(row["table_name"])].append(row)
+    return groups
+
+
+def _column(row: Any) -> Column:
+    return Column(
+        name=str(row["name"]),
+        data_type=str(row["data_type"]).lower(),
+        column_type=_plain(row["column_type"]),
+        is_nullable=row["is_nullable"] == "YES",
+        charset=row["charset"],
+        collation=row["collation"],
+        default=None if row["column_default"] is None else _plain(row["column_default"]),
+        extra=str(row["extra"] or ""),
+    )
+
+
+def _plain(value: Any) -> str:
+    """MySQL 8 hands out some of these columns as binary text."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _primary_key(parts: list[Any]) -> tuple[str, ...]:
+    """A key over the first letters of a column cannot find a row by value: treat it as no key."""
+    return () if any(part["sub_part"] is not None for part in parts) else tuple(_part_names(parts))
+
+
+def _part_names(parts: list[Any]) -> Iterator[str]:
+    return (str(part["name"]) for part in parts)

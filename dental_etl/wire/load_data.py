@@ -1,0 +1,149 @@
+"""Blocks into a MySQL table with LOAD DATA LOCAL INFILE, without a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pymysql
+from sqlalchemy import Connection
+
+from dental_etl.config import Role
+from dental_etl.connections import error_number, translate
+from dental_etl.exceptions import DatabaseAccessError, DatabaseQueryError, DataExtractionError
+from dental_etl.wire import packets
+from dental_etl.wire.names import mysql
+from dental_etl.wire.rows import RowFormat
+
+# REPLACE, because LOCAL alone implies IGNORE: even in strict mode values would be altered and rows
+# skipped, with nothing but a warning.
+_STATEMENT = r"""
+    LOAD DATA LOCAL INFILE 'dental_etl' REPLACE INTO TABLE {table} CHARACTER SET utf8mb4
+    FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({columns}) {assignments}
+"""
+_DISABLED = frozenset({"1148", "3948", "4166"})
+_TRUNCATED = 1265
+_MOST_WARNINGS = 65535
+_COLUMN = re.compile(r"for column [`'](?:[^`']*[`']\.[`'])*([^`']+)[`']")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedRows:
+    """What one LOAD DATA wrote."""
+
+    rows: int
+    bytes: int
+
+
+def load_data(
+    connection: Connection, table: str, row_format: RowFormat, blocks: Iterable[bytes]
+) -> LoadedRows:
+    """Write blocks into a table of replication; rows with the same key are replaced.
+
+    Nothing is committed. The rows that were sent, those that the server counted and its warnings
+    must agree, or the table fails.
+
+    Args:
+        connection: To replication.
+        table: Plain name of the table; it has the columns of `row_format`.
+        row_format: How the blocks were made.
+        blocks: From `read_blocks`; their own errors pass through, and the transaction must then be
+            rolled back.
+
+    Raises:
+        DataExtractionError: A value does not fit its column, or rows were lost; names the column.
+        DatabaseError: Any other error of the server.
+    """
+    sent = _Sent()
+    first = next(iterator := iter(blocks), None)
+    if first is None:
+        return LoadedRows(rows=0, bytes=0)
+    driver = packets.driver_in_transaction(connection)
+    statement = _STATEMENT.format(
+        table=mysql(table), columns=row_format.load_columns, assignments=row_format.load_set
+    )
+    with _errors(table, row_format), _enum_mode(driver, row_format):
+        answer = packets.send_blocks(driver, statement, sent.counted(chain([first], iterator)))
+        excused = _excused_warnings(driver, row_format) if row_format.enum_columns and answer.warnings else 0
+    if (answer.records, answer.skipped, answer.warnings) != (sent.rows, 0, excused):
+        raise DataExtractionError(
+            f"Table {table}: {sent.rows} rows were sent to replication, which took {answer.records}, skipped "
+            f"{answer.skipped} and gave {answer.warnings} warnings. Its structure differs from the source's; "
+            f"run `dental-etl analyze`, then the table with --force-full.",
+            table=table,
+        )
+    return LoadedRows(rows=sent.rows, bytes=sent.size)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Counts what passes; a line end within a value is escaped, so line ends are rows."""
+
+    rows: int = 0
+    size: int = 0
+
+    def counted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.rows += block.count(b"\n")
+            self.size += len(block)
+            yield block
+
+
+@contextmanager
+def _enum_mode(driver: Any, row_format: RowFormat) -> Iterator[None]:
+    """Leave strict mode for a table with ENUM columns: their value of index 0 exists, but is refused."""
+    if not row_format.enum_columns:
+        yield
+        return
+    with driver.cursor() as cursor:
+        cursor.execute("SELECT @@SESSION.sql_mode, @@SESSION.max_error_count")
+        mode, warnings = cursor.fetchone()
+        cursor.execute("SET SESSION sql_mode = '', max_error_count = %s", (_MOST_WARNINGS,))
+        yield
+        cursor.execute("SET SESSION sql_mode = %s, max_error_count = %s", (mode, warnings))
+
+
+def _excused_warnings(driver: Any, row_format: RowFormat) -> int:
+    with driver.cursor() as cursor:
+        cursor.execute("SHOW WARNINGS")
+        return sum(
+            code == _TRUNCATED and _column(str(message), row_format) in row_format.enum_columns
+            for _level, code, message in cursor
+        )
+
+
+@contextmanager
+def _errors(table: str, row_format: RowFormat) -> Iterator[None]:
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        raise _translated(error, table, row_format) from None
+
+
+def _translated(error: pymysql.MySQLError, table: str, row_format: RowFormat) -> Exception:
+    number = error_number(error)
+    if number in _DISABLED:
+        return DatabaseAccessError(
+            f"Replication refuses LOAD DATA LOCAL (error {number}), which table {table} is written with. Set "
+            f"local_infile=ON on that server; the source does not need it.",
+            table=table,
+        )
+    ours = translate(error, Role.REPLICATION, table=table)
+    column = _column(str(error.args[-1]), row_format) if error.args else None
+    if type(ours) is not DatabaseQueryError or column is None:
+        return ours
+    return DataExtractionError(
+        f"Column {column} of table {table} in replication cannot hold a value of the source (error {number}). "
+        f"Its type differs from the source's; run `dental-etl analyze`, then the table with --force-full.",
+        table=table,
+    )
+
+
+def _column(message: str, row_format: RowFormat) -> str | None:
+    """Find the column in an error's text, which quotes a value before it: only a known name counts."""
+    found = _COLUMN.findall(message)
+    return found[-1] if found and found[-1] in row_format.columns else None

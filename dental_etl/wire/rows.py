@@ -1,0 +1,253 @@
+"""How the rows of one table travel; pure.
+
+The server makes one byte string per row, ``CONCAT_WS(0xFF, c1, c2, ...)``, so that the client never
+touches a value. The bytes that frame it (FF between fields, FE between rows, FD for NULL and one of
+`_COERCED` for a date that PostgreSQL cannot hold) never occur in UTF-8, so no text can be taken for
+them. CONCAT_WS skips NULL: every nullable expression must be wrapped, or later fields move up.
+
+Columns that would break the framing or the packet (binary, long text, text of a character set whose
+bytes the server does not check) travel apart, as further result columns behind the packed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dental_etl.config.tables import Column, TableSchema
+from dental_etl.exceptions import DataExtractionError
+from dental_etl.wire.names import mysql, postgres, raw_name
+
+FIELD_END = b"\xff"
+ROW_END = b"\xfe"
+NULL = b"\xfd"
+#: One byte per date column, so that counting coerced dates is one replacement per column.
+_COERCED = tuple(bytes([code]) for code in (0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xC0, 0xC1))
+
+_DATES = frozenset({"date", "datetime", "timestamp"})
+_BINARY = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_GEOMETRY = frozenset({
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geometrycollection", "geomcollection",
+})  # fmt: skip
+#: Up to 64 KiB; longer text could push the packed row over max_allowed_packet, which makes it NULL.
+_SHORT_TEXT = frozenset({"char", "varchar", "tinytext", "text", "enum", "set"})
+_LONG_TEXT = frozenset({"mediumtext", "longtext", "json"})
+#: Their own text is exact: 17 digits of a double, every digit of a decimal, microseconds of a time.
+_PLAIN = frozenset({
+    "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric", "double", "real",
+    "time", "year", "uuid", "inet4", "inet6",
+})  # fmt: skip
+_UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
+
+
+class Target(StrEnum):
+    """Which server the blocks are for."""
+
+    MYSQL = "mysql"
+    POSTGRES = "postgres"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApartColumn:
+    """A column that travels as a result column of its own."""
+
+    name: str
+    #: Written as hexadecimal digits; else text, checked value by value.
+    is_binary: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFormat:
+    """How rows of one table are selected, framed and written."""
+
+    table: str
+    target: Target
+    #: Columns in the order of the fields: packed ones, then those apart.
+    columns: tuple[str, ...]
+    #: How many of them are packed into the first result column; 0 means that there is none.
+    packed: int
+    apart: tuple[ApartColumn, ...]
+    #: Date columns and the byte that stands for a date PostgreSQL cannot hold.
+    coerced: tuple[tuple[str, bytes], ...]
+    #: What to SELECT, without the word.
+    select_list: str
+    #: Column list of LOAD DATA; columns that need an expression go through a variable.
+    load_columns: str
+    #: ``SET ...`` of LOAD DATA; empty when no column needs one.
+    load_set: str
+    #: Column list of COPY, as raw spells it.
+    copy_columns: str
+    #: ENUM columns: their error value '' (index 0) is refused by strict mode.
+    enum_columns: tuple[str, ...]
+
+    @property
+    def result_columns(self) -> int:
+        """Number of result columns that the server answers with."""
+        return min(self.packed, 1) + len(self.apart)
+
+
+def row_format(
+    schema: TableSchema,
+    target: Target,
+    columns: Sequence[str] | None = None,
+    *,
+    alias: str = "",
+    is_packed: bool = True,
+) -> RowFormat:
+    """Decide how rows of a table travel.
+
+    Args:
+        schema: Structure of the table that is read.
+        target: Where the rows go.
+        columns: Which columns; default all that hold data of their own.
+        alias: Alias of the table in the SELECT, for joins.
+        is_packed: False sends every column apart: slower, but it does not depend on
+            max_allowed_packet nor on the bytes in text.
+
+    Raises:
+        DataExtractionError: A column has a type that we do not know how to carry.
+    """
+    wanted = [schema.column(name) for name in columns] if columns is not None else schema.stored_columns
+    packed, apart = _split(wanted, target, is_packed=is_packed)
+    ordered = (*packed, *apart)
+    coerced = _markers(ordered, target)
+    select = _Select(schema.name, target, f"{mysql(alias)}." if alias else "", coerced)
+    return RowFormat(
+        table=schema.name,
+        target=target,
+        columns=tuple(column.name for column in ordered),
+        packed=len(packed),
+        apart=tuple(ApartColumn(name=c.name, is_binary=_is_binary(c)) for c in apart),
+        coerced=tuple(coerced.items()),
+        select_list=select.list(packed, apart),
+        load_columns=", ".join(_load_column(column) for column in ordered),
+        load_set=_load_set(ordered),
+        copy_columns=", ".join(postgres(raw_name(column.name)) for column in ordered),
+        enum_columns=tuple(column.name for column in ordered if column.data_type == "enum"),
+    )
+
+
+def _split(
+    columns: Iterable[Column], target: Target, *, is_packed: bool
+) -> tuple[list[Column], list[Column]]:
+    packed: list[Column] = []
+    apart: list[Column] = []
+    dates = 0
+    for column in columns:
+        dates += _is_coerced(column, target)
+        is_apart = not is_packed or _travels_apart(column)
+        is_apart |= _is_coerced(column, target) and dates > len(_COERCED)
+        (apart if is_apart else packed).append(column)
+    return packed, apart
+
+
+def _travels_apart(column: Column) -> bool:
+    # Servers store any byte in an ascii column, unchecked; FF there would be taken for a separator.
+    return (
+        _is_binary(column)
+        or column.data_type in _LONG_TEXT
+        or (column.data_type in _SHORT_TEXT and column.charset == "ascii")
+    )
+
+
+def _is_binary(column: Column) -> bool:
+    return column.data_type in _BINARY or column.data_type in _GEOMETRY
+
+
+def _is_coerced(column: Column, target: Target) -> bool:
+    return target is Target.POSTGRES and column.data_type in _DATES
+
+
+def _markers(columns: Iterable[Column], target: Target) -> dict[str, bytes]:
+    """Columns beyond the supply of bytes travel apart, where the column is known without a byte of its own."""
+    dates = [column.name for column in columns if _is_coerced(column, target)]
+    return {name: _COERCED[min(index, len(_COERCED) - 1)] for index, name in enumerate(dates)}
+
+
+class _Select:
+    """Writes the SELECT list of one table."""
+
+    def __init__(self, table: str, target: Target, prefix: str, coerced: dict[str, bytes]) -> None:
+        self._table = table
+        self._target = target
+        self._prefix = prefix
+        self._coerced = coerced
+
+    def list(self, packed: Iterable[Column], apart: Iterable[Column]) -> str:
+        fields = [self._packed(column) for column in packed]
+        first = [f"CONCAT_WS(0xFF, {', '.join(fields)})"] if fields else []
+        return ", ".join(first + [self._apart(column) for column in apart])
+
+    def _packed(self, column: Column) -> str:
+        if column.name in self._coerced:
+            return self._date(column)
+        value = self._value(column)
+        # The CAST is needed, or the server takes the marker for text and refuses it (error 1300).
+        return f"IFNULL({value}, {_marker(NULL)})" if column.is_nullable else value
+
+    def _apart(self, column: Column) -> str:
+        if _is_binary(column):
+            return self._value(column)
+        value = self._date(column) if column.name in self._coerced else self._value(column)
+        # As binary, so that no character set conversion alters bytes on their way.
+        return f"CAST({value} AS BINARY)"
+
+    def _date(self, column: Column) -> str:
+        """TO_DAYS is NULL for zero and partial dates, and at most 365 in year 0, which PostgreSQL lacks."""
+        name = self._name(column)
+        otherwise = _marker(self._coerced[column.name])
+        if column.is_nullable:
+            otherwise = f"IF({name} IS NULL, {_marker(NULL)}, {otherwise})"
+        return f"IF(TO_DAYS({name}) > 365, {name}, {otherwise})"
+
+    def _value(self, column: Column) -> str:
+        name = self._name(column)
+        kind = column.data_type
+        if kind == "float":
+            return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
+        if kind == "bit":
+            return f"({name} + 0)"
+        if kind in _GEOMETRY:
+            return f"ST_AsWKB({name})" if self._target is Target.POSTGRES else name
+        if kind in _SHORT_TEXT or kind in _LONG_TEXT:
+            return name if _is_utf8(column) else f"CONVERT({name} USING utf8mb4)"
+        if kind in _PLAIN or kind in _DATES or kind in _BINARY:
+            return name
+        raise DataExtractionError(
+            f"Column {column.name} of table {self._table} has the type {column.column_type}, which cannot be "
+            f"copied. Leave the table out in tables.overrides.yml, or ask for the type to be added.",
+            table=self._table,
+        )
+
+    def _name(self, column: Column) -> str:
+        return self._prefix + mysql(column.name)
+
+
+def _is_utf8(column: Column) -> bool:
+    # MySQL's json has no character set of its own and is utf8mb4; ascii is UTF-8 unless it is broken,
+    # and then the check of every value must see the broken bytes.
+    return column.data_type == "json" or column.charset in _UTF8 or column.charset == "ascii"
+
+
+def _marker(byte: bytes) -> str:
+    return f"CAST(0x{byte.hex().upper()} AS BINARY)"
+
+
+def _load_column(column: Column) -> str:
+    return _variable(column) if _is_binary(column) or column.data_type == "bit" else mysql(column.name)
+
+
+def _variable(column: Column) -> str:
+    return "@" + mysql("etl_" + column.name)
+
+
+def _load_set(columns: Iterable[Column]) -> str:
+    parts = []
+    for column in columns:
+        if _is_binary(column):
+            parts.append(f"{mysql(column.name)} = UNHEX({_variable(column)})")
+        elif column.data_type == "bit":
+            parts.append(f"{mysql(column.name)} = CAST({_variable(column)} AS UNSIGNED)")
+    return "SET " + ", ".join(parts) if parts else ""
