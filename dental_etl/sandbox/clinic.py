@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -79,17 +80,22 @@ def refuse_strangers(host: str, database: str) -> None:
         )
 
 
-def connect(sandbox: Sandbox) -> closing[pymysql.Connection[pymysql.cursors.Cursor]]:
+@contextmanager
+def connect(sandbox: Sandbox) -> Iterator[pymysql.Connection[pymysql.cursors.Cursor]]:
     """Connect to the source as the sandbox's own account.
 
     Raises:
-        SandboxError: The server does not answer.
+        SandboxError: The server does not answer, or refused a statement. The driver's text is left
+            out: it may quote rows.
     """
     try:
-        return closing(mariadb.connect(sandbox.source))
-    except pymysql.MySQLError:
+        with closing(mariadb.connect(sandbox.source)) as connection:
+            yield connection
+    except pymysql.MySQLError as error:
+        number = error.args[0] if error.args else "unknown"
         raise SandboxError(
-            "The source server of the sandbox does not answer. Start it with `dental-etl sandbox up`."
+            f"The source server of the sandbox answered with error {number}. "
+            f"Start it, and its clinic anew, with `dental-etl sandbox up`."
         ) from None
 
 

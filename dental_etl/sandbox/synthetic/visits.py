@@ -117,6 +117,7 @@ class Visits:
             ClinicNum=patient.row["ClinicNum"],
             ProcDescript=", ".join(self._chart.short_name(procedure) for procedure in procedures)[:250],
             Note="",
+            Priority=int(world.chance(0.02)),
             AppointmentTypeNum=2 if is_hygiene else 3,
             InsPlan1=patient.coverages[0].plan.row["PlanNum"] if patient.coverages else 0,
         )
@@ -157,6 +158,8 @@ class Visits:
         )
         if patient.visits == 0:
             self._office.welcome(patient)
+        if world.chance(0.005):
+            self._add_appointment(patient, world.today, [], _NOTE, is_hygiene=False)
         patient.visits += 1
         patient.planned = [row for row in patient.planned if row not in visit.procedures]
         self._plan_ahead(visit)

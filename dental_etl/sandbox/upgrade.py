@@ -1,0 +1,41 @@
+"""Upgrade the sandbox's Open Dental to a version that never was: new columns, wider types, a table."""
+
+from __future__ import annotations
+
+from dental_etl.sandbox.clinic import connect, refuse_strangers
+from dental_etl.sandbox.state import LOOPBACK, SOURCE_DATABASE, Sandbox
+
+_STEPS = {
+    "patient: column NickNameNote added": (
+        "ALTER TABLE patient ADD COLUMN IF NOT EXISTS NickNameNote varchar(255) NOT NULL DEFAULT 'none'"
+    ),
+    "appointment: column RoomTempC added in the middle": (
+        "ALTER TABLE appointment ADD COLUMN IF NOT EXISTS RoomTempC double NULL AFTER AptStatus"
+    ),
+    "carrier: CarrierName widened": "ALTER TABLE carrier MODIFY CarrierName varchar(400) DEFAULT ''",
+    "recall: Priority widened to int": "ALTER TABLE recall MODIFY Priority int NOT NULL",
+    "labcase: InvoiceNum dropped": "ALTER TABLE labcase DROP COLUMN IF EXISTS InvoiceNum",
+    "eroutinglog: new table": (
+        "CREATE TABLE IF NOT EXISTS eroutinglog (ERoutingLogNum bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, "
+        "PatNum bigint NOT NULL, EntryDateTime datetime NOT NULL DEFAULT '0001-01-01 00:00:00') ENGINE=MyISAM"
+    ),
+    "eroutinglog: rows added": (
+        "INSERT INTO eroutinglog (PatNum, EntryDateTime) SELECT PatNum, NOW() FROM patient ORDER BY PatNum LIMIT 10"
+    ),
+    "preference: DataBaseVersion raised": (
+        "UPDATE preference SET ValueString = '24.4.1.0' WHERE PrefName IN ('DataBaseVersion', 'ProgramVersion')"
+    ),
+}
+
+
+def upgrade(sandbox: Sandbox) -> tuple[str, ...]:
+    """Change the source's schema as an upgrade does; return what was done, in words.
+
+    Raises:
+        SandboxError: The server does not answer.
+    """
+    refuse_strangers(LOOPBACK, SOURCE_DATABASE)
+    with connect(sandbox) as connection, connection.cursor() as cursor:
+        for statement in _STEPS.values():
+            cursor.execute(statement)
+    return tuple(_STEPS)
