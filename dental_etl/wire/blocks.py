@@ -40,12 +40,13 @@ class BlockEncoder:
         raw = _joined(rows)
         if self._is_postgres and b"\0" in raw:
             self._count_nul_bytes(rows)
-            raw = raw.replace(b"\0", b"")
-        block = _escaped(raw)
-        if not block.isascii() and not self._is_text(block.translate(None, b"".join(self._markers.values()))):
+            raw = self._without_nul_bytes(raw)
+        block, coerced = self._without_markers(_escaped(raw))
+        if not block.isascii() and not self._is_text(block):
             repaired = _escaped(_joined([self._repaired(row) for row in rows]))
-            block = repaired.replace(b"\0", b"") if self._is_postgres else repaired
-        return self._without_coerced(block)
+            block, coerced = self._without_markers(self._without_nul_bytes(repaired))
+        self.coercions.update(coerced)
+        return block
 
     def pack(self, fields: Sequence[bytes | None]) -> bytes:
         """Return one raw row from a packed field, if the format has one, and the columns apart."""
@@ -67,14 +68,18 @@ class BlockEncoder:
             field if field.isascii() or field == NULL or self._is_text(field) else self._replaced(name, field)
         )
 
-    def _without_coerced(self, block: bytes) -> bytes:
+    def _without_markers(self, block: bytes) -> tuple[bytes, Counter[tuple[str, str]]]:
+        counts: Counter[tuple[str, str]] = Counter()
         for name, marker in self._markers.items():
             length = len(block)
             block = block.replace(marker, _NULL_TEXT)
             # NULL is one byte longer than its marker: the growth is the number of rows.
             if len(block) > length:
-                self.coercions[name, "zero_date"] += len(block) - length
-        return block
+                counts[name, "zero_date"] = len(block) - length
+        return block, counts
+
+    def _without_nul_bytes(self, data: bytes) -> bytes:
+        return data.replace(b"\0", b"") if self._is_postgres else data
 
     def _count_nul_bytes(self, rows: Iterable[bytes]) -> None:
         for row in rows:

@@ -314,6 +314,7 @@ def _end_of_file(driver: Any) -> LoadAnswer:
     driver.write_packet(b"")
     answer = OKPacketWrapper(driver._read_packet())
     driver.server_status = answer.server_status
-    numbers = [int(number) for number in re.findall(rb"\d+", bytes(answer.message))]
+    # "Records: 3  Deleted: 0  Skipped: 0  Warnings: 0", in the server's language, behind a length byte.
+    numbers = [int(number) for number in re.findall(rb"\d+", bytes(answer.message))][-4:]
     records, _deleted, skipped, _warnings = numbers if len(numbers) == 4 else (-1, 0, 0, 0)
     return LoadAnswer(records=records, skipped=skipped, warnings=answer.warning_count)

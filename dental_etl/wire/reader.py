@@ -51,14 +51,15 @@ class BlockStream:
     def last_values(self) -> dict[str, bytes | None]:
         """Values of the last row as the server printed them, for the next page's lower bound.
 
-        Empty before the first row. Binary columns are hexadecimal digits. A row is a patient: use it
-        in the next statement and nowhere else.
+        Empty before the first row; a date that the target cannot hold is None. Binary columns are
+        hexadecimal digits. A row is a patient: use it in the next statement and nowhere else.
         """
         if self._last is None:
             return {}
         fields = self._last.split(FIELD_END)
+        absent = {NULL, *dict(self._format.coerced).values()}
         named = zip(self._format.columns, fields, strict=True)
-        return {name: None if field == NULL else field for name, field in named}
+        return {name: None if field in absent else field for name, field in named}
 
     def __iter__(self) -> Iterator[bytes]:
         role = Role.SOURCE if self._format.target is Target.MYSQL else Role.REPLICATION

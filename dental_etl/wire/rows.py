@@ -37,8 +37,10 @@ _LONG_TEXT = frozenset({"mediumtext", "longtext", "json"})
 #: Their own text is exact: 17 digits of a double, every digit of a decimal, microseconds of a time.
 _PLAIN = frozenset({
     "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric", "double", "real",
-    "time", "year", "uuid", "inet4", "inet6",
+    "time", "year",
 })  # fmt: skip
+#: MariaDB's own types; beside them the NULL marker would be taken for a value of theirs.
+_CAST = frozenset({"uuid", "inet4", "inet6"})
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
 
 
@@ -119,11 +121,11 @@ def row_format(
         target=target,
         columns=tuple(column.name for column in ordered),
         packed=len(packed),
-        apart=tuple(ApartColumn(name=c.name, is_binary=_is_binary(c)) for c in apart),
+        apart=tuple(ApartColumn(name=c.name, is_binary=_is_binary(c, target)) for c in apart),
         coerced=tuple(coerced.items()),
         select_list=select.list(packed, apart),
-        load_columns=", ".join(_load_column(column) for column in ordered),
-        load_set=_load_set(ordered),
+        load_columns=", ".join(_load_column(column, target) for column in ordered),
+        load_set=_load_set(ordered, target),
         copy_columns=", ".join(postgres(raw_name(column.name)) for column in ordered),
         enum_columns=tuple(column.name for column in ordered if column.data_type == "enum"),
     )
@@ -137,23 +139,25 @@ def _split(
     dates = 0
     for column in columns:
         dates += _is_coerced(column, target)
-        is_apart = not is_packed or _travels_apart(column)
+        is_apart = not is_packed or _travels_apart(column, target)
         is_apart |= _is_coerced(column, target) and dates > len(_COERCED)
         (apart if is_apart else packed).append(column)
     return packed, apart
 
 
-def _travels_apart(column: Column) -> bool:
-    # Servers store any byte in an ascii column, unchecked; FF there would be taken for a separator.
-    return (
-        _is_binary(column)
-        or column.data_type in _LONG_TEXT
-        or (column.data_type in _SHORT_TEXT and column.charset == "ascii")
-    )
+def _travels_apart(column: Column, target: Target) -> bool:
+    return _is_binary(column, target) or column.data_type in _LONG_TEXT or _is_unchecked(column)
 
 
-def _is_binary(column: Column) -> bool:
-    return column.data_type in _BINARY or column.data_type in _GEOMETRY
+def _is_unchecked(column: Column) -> bool:
+    """Servers store any byte in an ascii column; FF there would be taken for a separator."""
+    return column.charset == "ascii" and column.data_type in _SHORT_TEXT | _LONG_TEXT
+
+
+def _is_binary(column: Column, target: Target) -> bool:
+    """Whether the column travels as hexadecimal digits."""
+    is_kept_as_bytes = target is Target.MYSQL and _is_unchecked(column)
+    return column.data_type in _BINARY or column.data_type in _GEOMETRY or is_kept_as_bytes
 
 
 def _is_coerced(column: Column, target: Target) -> bool:
@@ -188,7 +192,7 @@ class _Select:
         return f"IFNULL({value}, {_marker(NULL)})" if column.is_nullable else value
 
     def _apart(self, column: Column) -> str:
-        if _is_binary(column):
+        if column.data_type in _BINARY or column.data_type in _GEOMETRY:
             return self._value(column)
         value = self._date(column) if column.name in self._coerced else self._value(column)
         # As binary, so that no character set conversion alters bytes on their way.
@@ -209,6 +213,8 @@ class _Select:
             return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
         if kind == "bit":
             return f"({name} + 0)"
+        if kind in _CAST:
+            return f"CAST({name} AS CHAR)"
         if kind in _GEOMETRY:
             return f"ST_AsWKB({name})" if self._target is Target.POSTGRES else name
         if kind in _SHORT_TEXT or kind in _LONG_TEXT:
@@ -235,19 +241,20 @@ def _marker(byte: bytes) -> str:
     return f"CAST(0x{byte.hex().upper()} AS BINARY)"
 
 
-def _load_column(column: Column) -> str:
-    return _variable(column) if _is_binary(column) or column.data_type == "bit" else mysql(column.name)
+def _load_column(column: Column, target: Target) -> str:
+    is_computed = _is_binary(column, target) or column.data_type == "bit"
+    return _variable(column) if is_computed else mysql(column.name)
 
 
-def _variable(column: Column) -> str:
-    return "@" + mysql("etl_" + column.name)
-
-
-def _load_set(columns: Iterable[Column]) -> str:
+def _load_set(columns: Iterable[Column], target: Target) -> str:
     parts = []
     for column in columns:
-        if _is_binary(column):
+        if _is_binary(column, target):
             parts.append(f"{mysql(column.name)} = UNHEX({_variable(column)})")
         elif column.data_type == "bit":
             parts.append(f"{mysql(column.name)} = CAST({_variable(column)} AS UNSIGNED)")
     return "SET " + ", ".join(parts) if parts else ""
+
+
+def _variable(column: Column) -> str:
+    return "@" + mysql("etl_" + column.name)
