@@ -101,7 +101,8 @@ def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterat
 
 def driver_connection(connection: Connection) -> Any:
     """Return the pymysql or psycopg2 connection below, for the bulk paths in `wire`."""
-    return connection.connection.driver_connection
+    # Not `driver_connection`: that is None once a dedicated connection left the pool.
+    return connection.connection.dbapi_connection
 
 
 @contextmanager
