@@ -181,7 +181,8 @@ class _Select:
 
     def list(self, packed: Iterable[Column], apart: Iterable[Column]) -> str:
         fields = [self._packed(column) for column in packed]
-        first = [f"CONCAT_WS(0xFF, {', '.join(fields)})"] if fields else []
+        # Cast, or a server that finds no other binary part takes the separator for text (error 1300).
+        first = [f"CONCAT_WS({_marker(FIELD_END)}, {', '.join(fields)})"] if fields else []
         return ", ".join(first + [self._apart(column) for column in apart])
 
     def _packed(self, column: Column) -> str:
