@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,9 @@ import yaml
 from dental_etl.config.tables import Column, TableConfig, Tables, TablesMetadata
 from dental_etl.exceptions import ConfigurationError, ValidationError
 from dental_etl.run import Category, Strategy
+
+#: Tells one content of a file from another; None when there is no file.
+Version = tuple[int, int, int] | None
 
 OVERRIDES_NAME = "tables.overrides.yml"
 _OWNERS_CHOICE = f"set by the owner in {OVERRIDES_NAME}"
@@ -33,7 +37,21 @@ def read_tables(path: Path) -> Tables:
         ValidationError: Values are wrong; every problem names its YAML path.
     """
     overrides = path.with_name(OVERRIDES_NAME)
-    return _tables(path, _tables_of(overrides) if overrides.exists() else {})
+    return _read(path, _version(path), overrides, _version(overrides))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, version: Version, overrides: Path, overrides_version: Version) -> Tables:
+    """Parse once per version of the files: every phase of every table asks for its configuration."""
+    return _tables(path, _tables_of(overrides) if overrides_version else {})
+
+
+def _version(path: Path) -> Version:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def read_generated_tables(path: Path) -> Tables:
