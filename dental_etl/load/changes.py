@@ -86,5 +86,5 @@ def _upsert(raw: RawTable, target: str) -> str:
     new = ", ".join(f"excluded.{postgres(name)}" for name in names)
     return (
         f"{inserted} ON CONFLICT ({raw.quoted_key}) DO UPDATE SET {changed}, {own} "
-        f"WHERE ROW({old}) *<> ROW({new})"
+        f"WHERE ROW({old})::record *<> ROW({new})::record"
     )

@@ -1,12 +1,11 @@
 """Errors of a load: which table and column, and what to do; never the value.
 
-PostgreSQL's messages quote rows ("invalid input syntax ... COPY t, line 5, column x: ..."). Only the
-error number and names that we know ourselves are taken from them.
+PostgreSQL's messages quote rows ("Key (x)=(...) already exists"). Only the error number and names that
+we know ourselves are taken from them. COPY's own errors are read in ``wire.copy_feed``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -33,7 +32,6 @@ _REMEDIES = {
 }
 #: What PostgreSQL refuses because something else hangs on the raw table.
 _HANGING = {"2BP01", "0A000"}
-_COPY_COLUMN = re.compile(r"^COPY .*, line \d+, column (.+?)(?:: .*)?$", re.MULTILINE | re.DOTALL)
 
 
 @contextmanager
@@ -77,9 +75,5 @@ def _load_error(error: BaseException, table: str, run_id: str, columns: Collecti
 
 def _column(driver: BaseException, columns: Collection[str]) -> str | None:
     """Return the column that the server names; only a name that we know is certain to be no value."""
-    if not isinstance(driver, psycopg2.Error):
-        return None
-    named = driver.diag.column_name
-    match = _COPY_COLUMN.search(driver.diag.context or "")
-    candidates = (named, match[1] if match else None)
-    return next((name for name in candidates if name in columns), None)
+    named = driver.diag.column_name if isinstance(driver, psycopg2.Error) else None
+    return named if named in columns else None
