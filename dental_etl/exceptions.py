@@ -18,6 +18,7 @@
     ├── TableBusyError                  another process works on this table                  (retryable)
     ├── FencedError                     another attempt took this table over; this one must stop
     ├── DeadlineError                   the window closed while a table was being read
+    ├── TimeLimitError                  a task took longer than a table of its size may take
     ├── TransformError                  dbt could not run, or a node failed
     └── SandboxError                    the synthetic clinic could not be started or was refused
 
@@ -137,6 +138,10 @@ class FencedError(ETLPipelineError):
 class DeadlineError(ETLPipelineError):
     code = "E_DEADLINE"
     exit_code = 3
+
+
+class TimeLimitError(ETLPipelineError):
+    code = "E_TIME_LIMIT"
 
 
 class TransformError(ETLPipelineError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, func, or_, select, update
+from sqlalchemy import Connection, Update, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role, TableConfig
@@ -266,6 +266,21 @@ def retry_at(
             not_before=at,
             phase_failures=_table.phase_failures + 1,
             **_error(stage, code, detail),
+        )
+    )
+
+
+@database_errors(Role.ANALYTICS)
+def put_off(connection: Connection, run_id: str, table: str, stage: Stage, at: datetime) -> None:
+    """Let the phase wait until `at` without counting anything: its turn has not come yet."""
+    was_claimed = _table.status == _WORKING[stage]
+    connection.execute(
+        _of(run_id, table)
+        .where(_table.status.in_([_WAITING[stage], _WORKING[stage]]))
+        .values(
+            status=_WAITING[stage],
+            not_before=at,
+            phase_attempts=_table.phase_attempts - case((was_claimed, 1), else_=0),
         )
     )
 

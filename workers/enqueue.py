@@ -1,0 +1,86 @@
+"""For the Python shell: start a night, or rerun tables, through the broker.
+
+    >>> from workers.enqueue import nightly, table
+    >>> table("patient")                                   # doctest: +SKIP
+    >>> table("patient", refresh=RefreshMode.FULL)         # doctest: +SKIP
+
+Each returns the run id; nothing is waited for. The environment decides which clinic is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from celery.canvas import Signature
+
+from dental_etl import pipeline
+from dental_etl.config import read_tables
+from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
+from dental_etl.tracking import ledger
+from workers import canvas
+from workers.process import now, settings
+from workers.routing import Queue, TaskName
+
+__all__ = ["Category", "RefreshMode", "category", "nightly", "table", "tables"]
+
+
+def nightly(run_date: date | None = None) -> str:
+    """Start tonight's run, as beat does at 21:00.
+
+    Whether it may run is decided by the workers: the window, one active run, one run per night.
+
+    Args:
+        run_date: The night that it stands for; only in a test environment.
+    """
+    run_id = new_run_id(now())
+    start = Signature(
+        TaskName.START_NIGHTLY.value, kwargs={"run_id": run_id, "run_date": run_date and run_date.isoformat()}
+    )
+    _publish(start.set(queue=Queue.CONTROL.value))
+    return run_id
+
+
+def table(name: str, *, refresh: RefreshMode = RefreshMode.INCREMENTAL, wants_dbt: bool = False) -> str:
+    """Rerun one table; see `tables`."""
+    return tables([name], refresh=refresh, wants_dbt=wants_dbt)
+
+
+def tables(
+    names: Iterable[str], *, refresh: RefreshMode = RefreshMode.INCREMENTAL, wants_dbt: bool = False
+) -> str:
+    """Rerun some tables beside whatever else is running; a table at work is waited for.
+
+    Raises:
+        WindowClosedError: It is the clinic's day.
+        ConfigurationError: A table is not in tables.yml.
+    """
+    return _rerun(tuple(names), None, refresh, wants_dbt=wants_dbt)
+
+
+def category(
+    name: Category | str,
+    *,
+    refresh: RefreshMode = RefreshMode.INCREMENTAL,
+    wants_dbt: bool = False,
+) -> str:
+    """Rerun all tables of a category; see `tables`."""
+    return _rerun((), Category(name), refresh, wants_dbt=wants_dbt)
+
+
+def _rerun(names: tuple[str, ...], only: Category | None, refresh: RefreshMode, *, wants_dbt: bool) -> str:
+    pipeline.guard(settings(), now())
+    pipeline.select(read_tables(settings().tables_file), names=names, category=only)
+    run_id = new_run_id(now())
+    pipeline.open_rerun(settings(), run_id, RunKind.RERUN, now(), refresh=refresh, wants_dbt=wants_dbt)
+    with pipeline.ledger_transaction(settings()) as connection:
+        ledger.select_tables(connection, run_id, names, only)
+    _publish(canvas.beginning(run_id))
+    return run_id
+
+
+def _publish(signature: Signature) -> None:
+    """Publish without keeping a result: a result that a shell still holds at its end prints an error."""
+    import workers.app  # noqa: F401  # makes it the current app, and needs the environment
+
+    signature.apply_async(ignore_result=True)

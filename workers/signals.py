@@ -1,0 +1,64 @@
+"""Run id and table name on every log line of a worker."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from celery.signals import after_setup_logger, after_setup_task_logger, task_postrun, task_prerun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What the running task is about."""
+
+    run_id: str = "-"
+    table: str = "-"
+
+
+_NOTHING = Subject()
+_subject: ContextVar[Subject] = ContextVar("subject", default=_NOTHING)
+
+
+class SubjectFilter(logging.Filter):
+    """Adds run id and table to records that do not carry their own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        subject = _subject.get()
+        record.run_id = getattr(record, "run_id", None) or subject.run_id
+        record.table = getattr(record, "table", None) or subject.table
+        return True
+
+
+def subject_of(task: str, args: tuple[Any, ...] | list[Any]) -> Subject:
+    """Return what a task with these arguments is about: tables' tasks take run, table, category."""
+    names = [value for value in args if isinstance(value, str)]
+    if not names:
+        return Subject()
+    is_about_table = task in {"etl.extract", "etl.load"} and len(names) > 1
+    return Subject(run_id=names[0], table=names[1] if is_about_table else "-")
+
+
+def connect() -> None:
+    """Attach to Celery's signals; calling it again changes nothing."""
+    after_setup_logger.connect(_add_filter, weak=False, dispatch_uid="dental_etl.logger")
+    after_setup_task_logger.connect(_add_filter, weak=False, dispatch_uid="dental_etl.task_logger")
+    task_prerun.connect(_enter, weak=False, dispatch_uid="dental_etl.prerun")
+    task_postrun.connect(_leave, weak=False, dispatch_uid="dental_etl.postrun")
+
+
+def _add_filter(logger: logging.Logger, **_: Any) -> None:
+    for handler in logger.handlers:
+        # A handler's filter sees the records of every logger; a logger's would only see its own.
+        if not any(isinstance(known, SubjectFilter) for known in handler.filters):
+            handler.addFilter(SubjectFilter())
+
+
+def _enter(sender: Any = None, args: Any = (), **_: Any) -> None:
+    _subject.set(subject_of(sender.name, args or ()))
+
+
+def _leave(**_: Any) -> None:
+    _subject.set(_NOTHING)

@@ -1,0 +1,1 @@
+"""The tasks by subject; each decodes, calls, encodes."""

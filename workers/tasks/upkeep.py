@@ -1,0 +1,33 @@
+"""Tasks that keep runs going: the sweep, the deadline, the outbox."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from celery import shared_task
+
+from dental_etl import notify
+from workers import sweeping
+from workers.process import now, prepare_ledger, settings
+from workers.routing import TaskName
+from workers.task_class import DiscreetTask
+
+
+@shared_task(bind=True, base=DiscreetTask, name=TaskName.SWEEP.value, ignore_result=True)
+def sweep(_self: Any, stale_seconds: float = sweeping.STALE_SECONDS) -> None:
+    """Repair what the broker or a dead worker lost."""
+    sweeping.sweep(timedelta(seconds=stale_seconds))
+
+
+@shared_task(bind=True, base=DiscreetTask, name=TaskName.ENFORCE_DEADLINE.value, ignore_result=True)
+def enforce_deadline(_self: Any) -> None:
+    """Leave out what still waits when the window closes, without waiting for the next sweep."""
+    sweeping.sweep(timedelta(seconds=sweeping.STALE_SECONDS))
+
+
+@shared_task(bind=True, base=DiscreetTask, name=TaskName.DELIVER.value, ignore_result=True)
+def deliver_notifications(_self: Any) -> None:
+    """Send what waits in the outbox."""
+    prepare_ledger()
+    notify.deliver_due(settings(), now())
