@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dental_etl.exceptions import DataExtractionError
-from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, RowFormat, Target
+from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, ApartColumn, RowFormat, Target
 
 _NULL_TEXT = b"\\N"
 _SEPARATORS = bytes.maketrans(FIELD_END + ROW_END, b"\t\n")
@@ -53,20 +53,25 @@ class BlockEncoder:
         packed = min(self._format.packed, 1)
         apart = zip(self._format.apart, fields[packed:], strict=True)
         parts = [field or b"" for field in fields[:packed]]
-        parts += [self._apart(column.name, field, is_binary=column.is_binary) for column, field in apart]
+        parts += [self._apart(column, field) for column, field in apart]
         return FIELD_END.join(parts)
 
-    def _apart(self, name: str, field: bytes | None, *, is_binary: bool) -> bytes:
+    def _apart(self, column: ApartColumn, field: bytes | None) -> bytes:
         if field is None:
-            return NULL
-        if is_binary:
+            return self._null(column)
+        if column.is_binary:
             return self._binary_prefix + field.hex().encode("ascii")
-        if field == self._markers.get(name):
-            self.coercions[name, "zero_date"] += 1
+        if field == NULL and not column.may_be_null:
             return NULL
-        return (
-            field if field.isascii() or field == NULL or self._is_text(field) else self._replaced(name, field)
-        )
+        if field == self._markers.get(column.name):
+            self.coercions[column.name, "zero_date"] += 1
+            return NULL
+        return field if field.isascii() or self._is_text(field) else self._replaced(column.name, field)
+
+    def _null(self, column: ApartColumn) -> bytes:
+        if not column.may_be_null:
+            raise row_too_long(self._format.table)
+        return NULL
 
     def _without_markers(self, block: bytes) -> tuple[bytes, Counter[tuple[str, str]]]:
         counts: Counter[tuple[str, str]] = Counter()
@@ -116,6 +121,15 @@ class BlockEncoder:
     def _replaced(self, name: str, field: bytes) -> bytes:
         self.coercions[name, "invalid_utf8"] += 1
         return field.decode("utf-8", "replace").encode("utf-8")
+
+
+def row_too_long(table: str) -> DataExtractionError:
+    """Return the error for a row that the server answers with NULL instead of its text."""
+    return DataExtractionError(
+        f"A row of table {table} is longer than the server's max_allowed_packet, so it cannot be sent in one "
+        f"piece. Raise max_allowed_packet on that server to 64M or more, then run the table again.",
+        table=table,
+    )
 
 
 def _joined(rows: list[bytes]) -> bytes:

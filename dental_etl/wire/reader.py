@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role
 from dental_etl.connections import database_errors
-from dental_etl.exceptions import DatabaseConnectionError, DatabaseError, DataExtractionError
+from dental_etl.exceptions import DatabaseConnectionError, DatabaseError
 from dental_etl.wire import packets
-from dental_etl.wire.blocks import BlockEncoder
+from dental_etl.wire.blocks import BlockEncoder, row_too_long
 from dental_etl.wire.names import literal
 from dental_etl.wire.rows import FIELD_END, NULL, RowFormat, Target
 
@@ -69,7 +69,7 @@ class BlockStream:
                 yield from self._blocks()
             is_drained = True
         except packets.RowTooLongError:
-            raise self._too_long() from None
+            raise row_too_long(self._format.table) from None
         except DatabaseError as error:
             # The server's error is the last packet of its answer; nothing is left to read.
             is_drained = not isinstance(error, DatabaseConnectionError)
@@ -77,14 +77,6 @@ class BlockStream:
         finally:
             if not is_drained:
                 self._connection.invalidate()
-
-    def _too_long(self) -> DataExtractionError:
-        table = self._format.table
-        return DataExtractionError(
-            f"A row of table {table} is longer than the server's max_allowed_packet, so it cannot be sent in "
-            f"one piece. Raise max_allowed_packet on that server to 64M or more, then run the table again.",
-            table=table,
-        )
 
     def _blocks(self) -> Iterator[bytes]:
         started = time.perf_counter()

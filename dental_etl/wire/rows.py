@@ -58,6 +58,8 @@ class ApartColumn:
     name: str
     #: Written as hexadecimal digits; else text, checked value by value.
     is_binary: bool
+    #: NULL is NULL. Else NULL arrives as its marker, and a real NULL means that the server gave up.
+    may_be_null: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ def row_format(
         target=target,
         columns=tuple(column.name for column in ordered),
         packed=len(packed),
-        apart=tuple(ApartColumn(name=c.name, is_binary=_is_binary(c, target)) for c in apart),
+        apart=tuple(_apart_column(column, target) for column in apart),
         coerced=tuple(coerced.items()),
         select_list=select.list(packed, apart),
         load_columns=", ".join(_load_column(column, target) for column in ordered),
@@ -143,6 +145,20 @@ def _split(
         is_apart |= _is_coerced(column, target) and dates > len(_COERCED)
         (apart if is_apart else packed).append(column)
     return packed, apart
+
+
+def _apart_column(column: Column, target: Target) -> ApartColumn:
+    is_marked = _is_null_marked(column) or _is_coerced(column, target)
+    return ApartColumn(
+        name=column.name,
+        is_binary=_is_binary(column, target),
+        may_be_null=column.is_nullable and not is_marked,
+    )
+
+
+def _is_null_marked(column: Column) -> bool:
+    """Text that can outgrow max_allowed_packet, which some servers answer with a silent NULL."""
+    return column.data_type in _LONG_TEXT and not _is_unchecked(column)
 
 
 def _travels_apart(column: Column, target: Target) -> bool:
@@ -195,9 +211,14 @@ class _Select:
     def _apart(self, column: Column) -> str:
         if column.data_type in _BINARY or column.data_type in _GEOMETRY:
             return self._value(column)
-        value = self._date(column) if column.name in self._coerced else self._value(column)
-        # As binary, so that no character set conversion alters bytes on their way.
-        return f"CAST({value} AS BINARY)"
+        if column.name in self._coerced:
+            return self._date(column)
+        # Bytes, so that no conversion alters them. CAST AS BINARY would be NULL, without a word, for text
+        # beyond max_allowed_packet.
+        value = f"CONVERT({self._value(column)} USING binary)"
+        if column.is_nullable and _is_null_marked(column):
+            return f"IF({self._name(column)} IS NULL, {_marker(NULL)}, {value})"
+        return value
 
     def _date(self, column: Column) -> str:
         """TO_DAYS is NULL for zero and partial dates, and at most 365 in year 0, which PostgreSQL lacks."""
