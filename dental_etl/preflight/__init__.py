@@ -1,0 +1,184 @@
+"""Everything that has to be in order before a night touches a table; all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import Connection, text
+
+from dental_etl.config import DatabaseSettings, Environment, Role, Settings, Tables, read_tables
+from dental_etl.connections import check, connect, database_errors
+from dental_etl.exceptions import ConfigurationError, DatabaseError
+from dental_etl.preflight.disk import check_disk
+from dental_etl.preflight.grants import roles, writing_rights
+from dental_etl.run import Finding, Severity, Strategy
+from dental_etl.schema_analysis import tables_of
+from dental_etl.schema_analysis.classification import KeyOrder, TableFacts
+from dental_etl.schema_analysis.drift import compare
+from dental_etl.schema_analysis.introspection import read_facts, read_preference
+
+_WARNING_AGE, _CRITICAL_AGE = timedelta(days=30), timedelta(days=90)
+_REMEDY_ANALYZE = "Run `dental-etl analyze` and review what changed."
+_MOST_CHANGES = 5
+
+
+def validate(settings: Settings, now: datetime) -> tuple[Finding, ...]:
+    """Look at configuration, connections, rights, room and drift; raise nothing.
+
+    Reads from the source: its catalog, the account's grants and three rows of Open Dental's preferences.
+
+    Args:
+        settings: What is validated.
+        now: Aware; judges the age of ``tables.yml``.
+
+    Returns:
+        Every problem. A critical one means that no table may be touched.
+    """
+    tables, findings = _tables(settings, now)
+    for database in (settings.source, settings.replication, settings.analytics):
+        found = check(database)
+        if found.is_ok:
+            findings += _database(settings, database, tables, now)
+        else:
+            findings.append(_critical("connection", f"{database.role}: {found.message}"))
+    return tuple(findings)
+
+
+def _tables(settings: Settings, now: datetime) -> tuple[Tables | None, list[Finding]]:
+    try:
+        tables = read_tables(settings.tables_file)
+    except ConfigurationError as error:
+        return None, [_critical("tables_yml", str(error))]
+    return tables, [*_age(tables, now), *_environment(settings, tables)]
+
+
+def _age(tables: Tables, now: datetime) -> Iterator[Finding]:
+    age = now - tables.metadata.generated_at
+    if age < _WARNING_AGE:
+        return
+    severity = Severity.CRITICAL if age >= _CRITICAL_AGE else Severity.WARNING
+    message = (
+        f"tables.yml is {age.days} days old; it must be younger than {_CRITICAL_AGE.days}. {_REMEDY_ANALYZE}"
+    )
+    yield Finding(check="tables_yml_age", severity=severity, table=None, message=message)
+
+
+def _environment(settings: Settings, tables: Tables) -> Iterator[Finding]:
+    """A clinic must not be read by the schema of a sandbox: tables that it lacks would be left out."""
+    made_in = tables.metadata.environment
+    if settings.environment is Environment.PRODUCTION and made_in != settings.environment:
+        yield _critical(
+            "tables_yml_environment",
+            f"tables.yml was generated in the environment {made_in}, not from this clinic. {_REMEDY_ANALYZE}",
+        )
+
+
+def _database(
+    settings: Settings, database: DatabaseSettings, tables: Tables | None, now: datetime
+) -> list[Finding]:
+    try:
+        if database.role is Role.SOURCE:
+            return _source(settings, tables, now)
+        disk = check_disk(database, tables) if tables else ()
+        return [*disk, *(_local_infile(database) if database.role is Role.REPLICATION else ())]
+    except DatabaseError as error:
+        return [_critical("connection", f"{database.role}: {error}")]
+
+
+def _source(settings: Settings, tables: Tables | None, now: datetime) -> list[Finding]:
+    name = settings.source.database
+    with connect(settings.source) as connection:
+        findings = list(_read_only(connection))
+        facts = read_facts(connection, name)
+        wanted = ("RandomPrimaryKeys", "CorruptedDatabase", "UpdateInProgressOnComputerName")
+        preferences = {
+            preference: read_preference(connection, name, facts, preference) for preference in wanted
+        }
+    findings += _open_dental(preferences)
+    if tables is not None:
+        is_random = preferences["RandomPrimaryKeys"] == "1"
+        findings += _random_keys(tables) if is_random else ()
+        findings += _drift(settings, tables, facts, KeyOrder.RANDOM if is_random else KeyOrder.ASCENDING, now)
+    return findings
+
+
+def _read_only(connection: Connection) -> Iterator[Finding]:
+    with database_errors(Role.SOURCE):
+        grants = [str(row[0]) for row in connection.execute(text("SHOW GRANTS"))]
+        is_mariadb = "mariadb" in str(connection.execute(text("SELECT version()")).scalar_one()).lower()
+        if roles(grants) and not is_mariadb:  # MariaDB lists what roles bring with them by itself
+            statement = f"SHOW GRANTS FOR CURRENT_USER() USING {roles(grants)}"
+            grants = [str(row[0]) for row in connection.exec_driver_sql(statement.replace("%", "%%"))]
+    rights = writing_rights(grants)
+    if rights:
+        yield _critical(
+            "source_rights",
+            f"The source account may do more than read: {'; '.join(rights)}. Give it SELECT, SHOW VIEW and "
+            f"PROCESS only.",
+        )
+
+
+def _open_dental(preferences: dict[str, str | None]) -> Iterator[Finding]:
+    """Source: Open Dental's manual on updates: both are set while the database is being converted."""
+    if preferences["CorruptedDatabase"] == "1":
+        yield _critical(
+            "open_dental",
+            "Open Dental has marked its database as corrupted (an update of it did not end). Have the clinic "
+            "finish or undo the update; raw keeps the last good night.",
+        )
+    if preferences["UpdateInProgressOnComputerName"]:
+        yield _critical(
+            "open_dental",
+            "Open Dental is being updated on a computer of the clinic. Start the run again when that is done.",
+        )
+
+
+def _random_keys(tables: Tables) -> Iterator[Finding]:
+    by_key = [
+        table.table_name
+        for table in tables
+        if table.extraction_strategy is not Strategy.FULL_TABLE
+        and table.primary_incremental_column in table.primary_key
+    ]
+    if by_key:
+        yield _critical(
+            "random_keys",
+            f"This clinic's primary keys are random now, so new rows of {', '.join(by_key)} would be missed. "
+            f"{_REMEDY_ANALYZE}",
+        )
+
+
+def _drift(
+    settings: Settings, tables: Tables, facts: tuple[TableFacts, ...], key_order: KeyOrder, now: datetime
+) -> Iterator[Finding]:
+    present = tables_of(facts, key_order, environment=settings.environment, now=now)
+    changes = [change for change in compare(tables, present) if change.kind.is_drift]
+    for table, found in groupby(
+        sorted(changes, key=lambda change: change.table), lambda change: change.table
+    ):
+        messages = [change.message for change in found]
+        more = f"; and {len(messages) - _MOST_CHANGES} more" if len(messages) > _MOST_CHANGES else ""
+        yield Finding(
+            check="drift",
+            severity=Severity.WARNING,
+            table=table,
+            message=f"The schema moved since tables.yml: {'; '.join(messages[:_MOST_CHANGES])}{more}. "
+            f"{_REMEDY_ANALYZE}",
+        )
+
+
+def _local_infile(database: DatabaseSettings) -> Iterator[Finding]:
+    with connect(database) as connection, database_errors(database.role):
+        is_on: int = connection.execute(text("SELECT @@global.local_infile")).scalar_one()
+    if not is_on:
+        yield _critical(
+            "local_infile",
+            "The replication server does not take LOAD DATA LOCAL, by which every row arrives. Set "
+            "local_infile=ON in its configuration.",
+        )
+
+
+def _critical(name: str, message: str) -> Finding:
+    return Finding(check=name, severity=Severity.CRITICAL, table=None, message=message)
