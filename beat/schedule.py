@@ -1,0 +1,75 @@
+"""The schedule as data. Times are Central, whatever the season; every entry has a queue and an expiry.
+
+A message that nobody took before its expiry is dropped: the next tick, or `ensure_nightly`, comes anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from celery.schedules import crontab
+
+from dental_etl.config import Environment
+from workers.routing import Queue, TaskName, task_queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the schedule."""
+
+    #: Name under which beat keeps its last run; renaming it starts it anew.
+    name: str
+    task: TaskName
+    #: In America/Chicago.
+    when: crontab
+    #: A message that waited longer is dropped, seconds.
+    expires_seconds: int
+    #: Left out in a test environment: a sandbox starts its nights by hand.
+    is_clinic_only: bool = False
+
+    @property
+    def queue(self) -> Queue:
+        return task_queue(self.task)
+
+
+ENTRIES = (
+    Entry(
+        name="nightly",
+        task=TaskName.START_NIGHTLY,
+        when=crontab(hour="21", minute="0"),
+        expires_seconds=300,
+        is_clinic_only=True,
+    ),
+    # Catches up on 21:00 when beat, the broker or the control worker was not there.
+    Entry(
+        name="ensure-nightly",
+        task=TaskName.ENSURE_NIGHTLY,
+        when=crontab(hour="21-23,0-5", minute="5-55/5"),
+        expires_seconds=240,
+        is_clinic_only=True,
+    ),
+    Entry(
+        name="enforce-deadline",
+        task=TaskName.ENFORCE_DEADLINE,
+        when=crontab(hour="6", minute="0"),
+        expires_seconds=3600,
+        is_clinic_only=True,
+    ),
+    Entry(name="sweep", task=TaskName.SWEEP, when=crontab(), expires_seconds=55),
+    Entry(name="deliver-notifications", task=TaskName.DELIVER, when=crontab(), expires_seconds=55),
+)
+
+
+def beat_schedule(environment: Environment) -> dict[str, dict[str, Any]]:
+    """Return the entries of an environment as Celery's ``beat_schedule``."""
+    is_test = environment is Environment.TEST
+    return {
+        entry.name: {
+            "task": entry.task.value,
+            "schedule": entry.when,
+            "options": {"queue": entry.queue.value, "expires": entry.expires_seconds},
+        }
+        for entry in ENTRIES
+        if not (is_test and entry.is_clinic_only)
+    }
