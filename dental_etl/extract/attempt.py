@@ -1,0 +1,127 @@
+"""One attempt at extracting one table: what its parts share, and the transaction of a batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dental_etl.config import Column, Role, TableSchema
+from dental_etl.connections import database_errors
+from dental_etl.extract.cursors import CursorKind, cursor_kind
+from dental_etl.extract.reading import SourceReader
+from dental_etl.plan import TablePlan
+from dental_etl.run import Coercion
+from dental_etl.wire.reader import BlockStream
+from dental_etl.wire.rows import RowFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an extract is, after each batch."""
+
+    table: str
+    #: Rows read from the source by this attempt.
+    rows: int
+    #: Rows that the table is expected to hold.
+    estimated_rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableCursor:
+    """The cursor column of an incremental table."""
+
+    column: Column
+    kind: CursorKind
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt at one table, and what it has done so far."""
+
+    plan: TablePlan
+    run_id: str
+    fence: int
+    clock: Callable[[], datetime]
+    replication: Connection
+    reader: SourceReader
+    #: Structure of the source's table, read in this attempt.
+    schema: TableSchema
+    row_format: RowFormat
+    #: None for a table that is always copied as a whole.
+    cursor: TableCursor | None
+    progress: Callable[[Progress], None] | None
+    #: Generation of the replica, as far as this attempt has committed it.
+    generation: int = 0
+    rows_written: int = 0
+    rows_deleted: int = 0
+    coercions: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def table(self) -> str:
+        return self.schema.name
+
+    @property
+    def shape(self) -> str:
+        """Digest of the source's structure."""
+        return hashlib.sha256(schema_text(self.schema).encode()).hexdigest()[:16]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside as one, or nothing of it."""
+        with self.errors():
+            self.replication.rollback()  # ends what a read may have begun; there is nothing to lose
+            with self.replication.begin():
+                yield
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        with database_errors(Role.REPLICATION, table=self.table, stage="extract", run_id=self.run_id):
+            yield
+
+    def run(self, sql: str) -> Any:
+        """Run a statement of `queries` in replication; values are in its text, so a percent sign is one."""
+        return self.replication.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+    def count(self, stream: BlockStream) -> None:
+        """Add the coercions of a read, and tell whoever watches."""
+        self.coercions.update(stream.coercions)
+        if self.progress is not None:
+            totals = self.reader.totals
+            self.progress(
+                Progress(
+                    table=self.table,
+                    rows=totals.rows,
+                    estimated_rows=self.plan.config.estimated_rows,
+                    bytes=totals.bytes,
+                )
+            )
+
+    def coercion_values(self) -> tuple[Coercion, ...]:
+        return tuple(
+            Coercion(table=self.table, column=column, kind=kind, rows=rows)
+            for (column, kind), rows in sorted(self.coercions.items())
+        )
+
+
+def schema_text(schema: TableSchema) -> str:
+    """Return a structure as JSON that is equal for equal structures."""
+    return json.dumps(schema.to_json(), sort_keys=True)
+
+
+def table_cursor(plan: TablePlan, schema: TableSchema) -> TableCursor | None:
+    """Return the cursor of a table as the source now has it; None when it has none that can be used."""
+    name = plan.config.primary_incremental_column
+    if name is None or all(column.name != name for column in schema.stored_columns):
+        return None
+    column = schema.column(name)
+    kind = cursor_kind(column)
+    return None if kind is None else TableCursor(column=column, kind=kind)

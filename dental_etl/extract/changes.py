@@ -1,0 +1,177 @@
+"""A pass for changes: rows at or above the cursor, less an overlap, merged into the replica.
+
+Each page is loaded into a stage; what is new or differs from the replica goes to the outbox and to the
+replica in one transaction. Rows that were read before and did not change cost nothing further on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dental_etl.exceptions import DataExtractionError
+from dental_etl.extract import cursors, paging, publishing, queries
+from dental_etl.extract.attempt import Attempt, TableCursor, schema_text
+from dental_etl.extract.checkpoint import Checkpoint, Phase
+from dental_etl.extract.cursors import CursorKind
+from dental_etl.extract.governor import first_pace
+from dental_etl.extract.keys import Key
+from dental_etl.extract.shadow import source_clock
+from dental_etl.run import CopyStatus, Cursor
+from dental_etl.tracking.status import CopiedBatch, CopiedTable, record_batch, record_copied, record_started
+from dental_etl.wire import names
+from dental_etl.wire.load_data import load_data
+
+
+def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | None) -> CopyStatus:
+    """Read what changed since the committed cursor and merge it into the replica.
+
+    A pass of this run that stopped half way goes on; one of an earlier run starts again, because the
+    keys it had passed have changed since.
+
+    Args:
+        attempt: The table; it has a cursor and a key to page by.
+        status: Where the last extract ended.
+        checkpoint: Where an earlier attempt stopped, if one did.
+
+    Raises:
+        DeadlineError: The window closed; the pages that were committed stay, the cursor does not move.
+    """
+    cursor = _cursor(attempt)
+    publishing.ensure_outbox(attempt)
+    if checkpoint is None or not _can_go_on(attempt, checkpoint):
+        checkpoint = _start(attempt, cursor, status)
+    _create_stage(attempt)
+    condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
+    after = _first_key(attempt, cursor, checkpoint)
+    for page in paging.pages(attempt, after, first_pace(attempt.plan.config, is_scan=True), condition):
+        checkpoint = replace(checkpoint, position=page.up_to or checkpoint.position)
+        checkpoint = _merge(attempt, cursor, checkpoint, page)
+    return _finish(attempt, cursor, status, checkpoint)
+
+
+def _cursor(attempt: Attempt) -> TableCursor:
+    if attempt.cursor is None:
+        raise DataExtractionError(
+            f"Table {attempt.table} has no usable cursor column. Run `dental-etl analyze`.",
+            table=attempt.table,
+            stage="extract",
+            run_id=attempt.run_id,
+        )
+    return attempt.cursor
+
+
+def _can_go_on(attempt: Attempt, checkpoint: Checkpoint) -> bool:
+    return (
+        checkpoint.phase is Phase.CHANGES
+        and checkpoint.run_id == attempt.run_id
+        and checkpoint.shape == attempt.shape
+    )
+
+
+def _start(attempt: Attempt, cursor: TableCursor, status: CopyStatus) -> Checkpoint:
+    value = _committed(status, cursor)
+    checkpoint = Checkpoint(
+        phase=Phase.CHANGES,
+        run_id=attempt.run_id,
+        shape=attempt.shape,
+        clock=source_clock(attempt),
+        lower=None
+        if value is None
+        else cursors.lower_bound(cursor.kind, value, attempt.plan.config.overlap_minutes),
+    )
+    with attempt.transaction():
+        record_started(
+            attempt.replication,
+            attempt.table,
+            attempt.fence,
+            strategy=attempt.plan.config.extraction_strategy,
+            checkpoint=checkpoint.to_text(),
+        )
+    return checkpoint
+
+
+def _committed(status: CopyStatus, cursor: TableCursor) -> str | None:
+    """A cursor of another column says nothing about this one; then every row is looked at."""
+    if status.cursor is None or status.cursor.column != cursor.column.name:
+        return None
+    return status.cursor.value
+
+
+def _first_key(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint) -> Key | None:
+    """Where the cursor is the key itself, everything below the lower bound need not even be walked over."""
+    is_key = attempt.schema.primary_key == (cursor.column.name,) and cursor.kind is CursorKind.NUMBER
+    if checkpoint.position is None and checkpoint.lower is not None and is_key:
+        return (int(checkpoint.lower) - 1,)
+    return checkpoint.position
+
+
+def _create_stage(attempt: Attempt) -> None:
+    with attempt.errors():
+        attempt.run(f"DROP TEMPORARY TABLE IF EXISTS {names.mysql(queries.STAGE)}")
+        attempt.run(queries.create_stage(attempt.table))
+
+
+def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: paging.Page) -> Checkpoint:
+    stream = page.fetched.stream
+    rows = size = changed = 0
+    # Emptied before the transaction, which it would end.
+    with attempt.errors():
+        attempt.run(f"TRUNCATE TABLE {names.mysql(queries.STAGE)}")
+    with attempt.transaction():
+        if not page.fetched.is_empty:
+            loaded = load_data(attempt.replication, queries.STAGE, attempt.row_format, page.fetched.blocks)
+            rows, size = loaded.rows, loaded.bytes
+            changed = _write_changes(attempt)
+            checkpoint = replace(checkpoint, highest=_highest(attempt, cursor, checkpoint))
+        record_batch(
+            attempt.replication,
+            attempt.table,
+            attempt.fence,
+            CopiedBatch(
+                checkpoint=checkpoint.to_text(),
+                rows=rows,
+                bytes=size,
+                seconds=stream.seconds,
+                has_changes=changed > 0,
+            ),
+        )
+    attempt.rows_written += changed
+    attempt.count(stream)
+    return checkpoint
+
+
+def _write_changes(attempt: Attempt) -> int:
+    """Record and replace the staged rows that differ; return how many there are."""
+    generation = attempt.generation + 1
+    changed = int(attempt.run(queries.record_changed_keys(attempt.schema, generation)).rowcount)
+    if changed:
+        attempt.run(queries.replace_changed_rows(attempt.schema, generation))
+        attempt.generation = generation
+    return changed
+
+
+def _highest(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint) -> str | None:
+    expression = cursors.highest_expression(cursor.column, checkpoint.clock)
+    found = attempt.run(f"SELECT {expression} FROM {names.mysql(queries.STAGE)}").scalar()
+    return cursors.later(cursor.kind, checkpoint.highest, found)
+
+
+def _finish(attempt: Attempt, cursor: TableCursor, status: CopyStatus, checkpoint: Checkpoint) -> CopyStatus:
+    value = cursors.later(cursor.kind, _committed(status, cursor), checkpoint.highest)
+    with attempt.transaction():
+        return record_copied(
+            attempt.replication,
+            attempt.table,
+            attempt.fence,
+            CopiedTable(
+                now=attempt.clock(),
+                cursor=Cursor(
+                    column=cursor.column.name, value=cursors.capped(cursor.kind, value, checkpoint.clock)
+                ),
+                strategy=attempt.plan.config.extraction_strategy,
+                is_rewritten=False,
+                has_changes=False,
+                source_schema=schema_text(attempt.schema),
+                overlap_minutes=attempt.plan.config.overlap_minutes,
+            ),
+        )

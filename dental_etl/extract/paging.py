@@ -1,0 +1,60 @@
+"""A table in pages of its primary key, each fetched and then handed over with the range that it covers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dental_etl.extract import keys, queries
+from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.governor import Pace
+from dental_etl.extract.keys import Key
+from dental_etl.extract.queries import KeyRange
+from dental_etl.extract.reading import FetchedPage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Rows of one range of keys."""
+
+    fetched: FetchedPage
+    #: Last key of the range; None for the last page of the table.
+    up_to: Key | None
+
+
+def pages(attempt: Attempt, after: Key | None, pace: Pace, condition: str | None = None) -> Iterator[Page]:
+    """Yield the table page by page, in key order.
+
+    The caller uses each page up before it asks for the next; the deadline is checked before every read.
+
+    Args:
+        attempt: The table.
+        after: Last key that is already done.
+        pace: Size of the first page.
+        condition: Which rows of a range to read; all of them by default.
+
+    Raises:
+        DeadlineError: The window closed.
+    """
+    while True:
+        up_to = _boundary(attempt, after, pace.rows)
+        sql = queries.page(
+            attempt.schema,
+            attempt.row_format.select_list,
+            KeyRange(after=after, up_to=up_to),
+            condition,
+        )
+        started = time.monotonic()
+        fetched = attempt.reader.page(sql, attempt.row_format)
+        seconds = time.monotonic() - started
+        yield Page(fetched=fetched, up_to=up_to)
+        if up_to is None:
+            return
+        after = up_to
+        pace = pace.after(read_bytes=fetched.stream.bytes, seconds=seconds)
+
+
+def _boundary(attempt: Attempt, after: Key | None, rows: int) -> Key | None:
+    row = attempt.reader.row(queries.boundary(attempt.schema, after, rows))
+    return None if row is None else keys.from_row(attempt.schema, row)

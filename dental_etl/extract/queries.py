@@ -1,0 +1,198 @@
+"""Statements of an extract as text; pure.
+
+Text because the rows are selected by an expression that the server concatenates, and because both sides
+are whole tables. Names are quoted in `wire.names`, values rendered by its `literal`. What each costs:
+
+- `boundary`: walks the primary key's index only; reads no row, so MyISAM holds its lock for milliseconds.
+- `page`: reads one range of the primary key.
+- everything below `STAGE` runs on the replication server alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dental_etl.config import Column, TableSchema
+from dental_etl.extract import keys
+from dental_etl.extract.keys import Key
+from dental_etl.wire import names
+
+#: Temporary tables belong to one session, so their names need not tell tables apart.
+STAGE = "etl_stage"
+CHANGED = "etl_changed_keys"
+GONE = "etl_gone_keys"
+
+_WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year", "bit", "decimal"})
+_BY_VALUE = _WHOLE | {"float", "double", "date", "datetime", "timestamp", "time", "uuid", "inet4", "inet6"}
+
+
+def retired_table(table: str) -> str:
+    """Name the replaced replica between its rename and its end; swept with the shadows."""
+    return names.shadow_table(f"{table}#retired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRange:
+    """Rows beyond one key and up to another; None is an open end."""
+
+    after: Key | None = None
+    up_to: Key | None = None
+
+    def conditions(self, schema: TableSchema) -> list[str]:
+        terms = []
+        if self.after is not None:
+            terms.append(keys.after(schema, self.after))
+        if self.up_to is not None:
+            terms.append(keys.up_to(schema, self.up_to))
+        return terms
+
+
+def boundary(schema: TableSchema, after: Key | None, rows: int) -> str:
+    """Select the key that lies `rows` rows beyond `after`; no row when fewer are left."""
+    conditions = KeyRange(after=after).conditions(schema)
+    return (
+        f"SELECT {keys.select_list(schema)} FROM {names.mysql(schema.name)} FORCE INDEX (PRIMARY)"
+        f"{_where(conditions)} ORDER BY {keys.order_by(schema)} LIMIT 1 OFFSET {max(rows, 1) - 1}"
+    )
+
+
+def page(schema: TableSchema, select_list: str, key_range: KeyRange, condition: str | None) -> str:
+    """Select the rows of a range of keys, only those that meet a further condition."""
+    conditions = key_range.conditions(schema)
+    # A range wants its index; a whole table is read faster without.
+    hint = " FORCE INDEX (PRIMARY)" if conditions else ""
+    if condition is not None:
+        conditions.append(condition)
+    return f"SELECT {select_list} FROM {names.mysql(schema.name)}{hint}{_where(conditions)}"
+
+
+def create_stage(table: str) -> str:
+    """Create this session's stage with the structure of a replica; does not commit."""
+    return f"CREATE TEMPORARY TABLE {names.mysql(STAGE)} LIKE {names.mysql(table)}"
+
+
+def record_changed_keys(schema: TableSchema, generation: int) -> str:
+    """Put the keys of staged rows that the replica lacks, or holds differently, into the outbox."""
+    return (
+        f"INSERT INTO {names.mysql(names.changed_table(schema.name))} "
+        f"({_list(schema.primary_key)}, {names.mysql('etl_generation')}) "
+        f"SELECT {_list(schema.primary_key, 's')}, {generation} {_differing(schema, STAGE)}"
+    )
+
+
+def replace_changed_rows(schema: TableSchema, generation: int) -> str:
+    """Write the staged rows whose keys the outbox holds for this generation into the replica."""
+    columns = [column.name for column in schema.stored_columns]
+    outbox = names.mysql(names.changed_table(schema.name))
+    return (
+        f"REPLACE INTO {names.mysql(schema.name)} ({_list(columns)}) SELECT {_list(columns, 's')} "
+        f"FROM {names.mysql(STAGE)} s JOIN {outbox} o ON {_same_key(schema, 's', 'o')} "
+        f"WHERE o.{names.mysql('etl_generation')} = {generation}"
+    )
+
+
+def collect_changed_keys(schema: TableSchema, limit: int) -> str:
+    """Create a temporary table of the keys whose shadow row is new or differs, `limit` of them at most."""
+    shadow = names.shadow_table(schema.name)
+    return (
+        f"CREATE TEMPORARY TABLE {names.mysql(CHANGED)} (PRIMARY KEY ({_list(schema.primary_key)})) "
+        f"ENGINE=InnoDB SELECT {_list(schema.primary_key, 's')} {_differing(schema, shadow)} LIMIT {limit}"
+    )
+
+
+def collect_gone_keys(schema: TableSchema, limit: int) -> str:
+    """Create a temporary table of the replica's keys that the shadow lacks, `limit` of them at most."""
+    shadow = names.mysql(names.shadow_table(schema.name))
+    first = names.mysql(schema.primary_key[0])
+    return (
+        f"CREATE TEMPORARY TABLE {names.mysql(GONE)} (PRIMARY KEY ({_list(schema.primary_key)})) "
+        f"ENGINE=InnoDB SELECT {_list(schema.primary_key, 'r')} FROM {names.mysql(schema.name)} r "
+        f"LEFT JOIN {shadow} s ON {_same_key(schema, 'r', 's')} WHERE s.{first} IS NULL LIMIT {limit}"
+    )
+
+
+def record_collected_keys(schema: TableSchema, collected: str, generation: int) -> str:
+    """Put collected keys into the outbox; no key is both new and gone."""
+    return (
+        f"INSERT INTO {names.mysql(names.changed_table(schema.name))} "
+        f"({_list(schema.primary_key)}, {names.mysql('etl_generation')}) "
+        f"SELECT {_list(schema.primary_key)}, {generation} FROM {names.mysql(collected)}"
+    )
+
+
+def replace_from_shadow(schema: TableSchema) -> str:
+    """Write the shadow's rows of the collected keys into the replica."""
+    columns = [column.name for column in schema.stored_columns]
+    return (
+        f"REPLACE INTO {names.mysql(schema.name)} ({_list(columns)}) SELECT {_list(columns, 's')} "
+        f"FROM {names.mysql(CHANGED)} c JOIN {names.mysql(names.shadow_table(schema.name))} s "
+        f"ON {_same_key(schema, 'c', 's')}"
+    )
+
+
+def delete_gone_rows(schema: TableSchema) -> str:
+    """Delete the collected keys from the replica."""
+    return (
+        f"DELETE r FROM {names.mysql(schema.name)} r JOIN {names.mysql(GONE)} g "
+        f"ON {_same_key(schema, 'r', 'g')}"
+    )
+
+
+def checksum(schema: TableSchema, table: str) -> str:
+    """Select what two tables with equal rows have in common, duplicates counted and order ignored.
+
+    The second column counts the rows whose text did not fit into a packet; such tables prove nothing.
+    """
+    values = ", ".join(_canonical(column) for column in schema.stored_columns)
+    row = f"CONCAT_WS(0xFF, {values})"
+    return (
+        f"SELECT COUNT(*), COALESCE(SUM({row} IS NULL), 0), COALESCE(SUM(CRC32({row})), 0), "
+        f"COALESCE(SUM(CAST(CONV(LEFT(MD5({row}), 14), 16, 10) AS UNSIGNED)), 0) FROM {names.mysql(table)}"
+    )
+
+
+def _differing(schema: TableSchema, table: str) -> str:
+    same = " AND ".join(_same_value(column) for column in schema.stored_columns)
+    return (
+        f"FROM {names.mysql(table)} s LEFT JOIN {names.mysql(schema.name)} r "
+        f"ON {_same_key(schema, 's', 'r')} "
+        f"WHERE r.{names.mysql(schema.primary_key[0])} IS NULL OR NOT ({same})"
+    )
+
+
+def _same_value(column: Column) -> str:
+    """Compare by value what has one spelling, and everything else byte by byte: 'a' is not 'A' here.
+
+    Zero and negative zero are one value, in PostgreSQL too.
+    """
+    quoted = names.mysql(column.name)
+    if column.data_type in _BY_VALUE:
+        return f"s.{quoted} <=> r.{quoted}"
+    return f"CAST(s.{quoted} AS BINARY) <=> CAST(r.{quoted} AS BINARY)"
+
+
+def _canonical(column: Column) -> str:
+    quoted = names.mysql(column.name)
+    if column.data_type in {"float", "bit"}:
+        value = f"{quoted}+0e0" if column.data_type == "float" else f"{quoted}+0"
+    elif column.data_type in _BY_VALUE:
+        value = quoted
+    else:
+        value = f"HEX({quoted})"  # free of the separator, whatever the character set
+    return f"IFNULL({value}, '~')" if column.is_nullable else value
+
+
+def _same_key(schema: TableSchema, left: str, right: str) -> str:
+    return " AND ".join(
+        f"{left}.{names.mysql(name)} = {right}.{names.mysql(name)}" for name in schema.primary_key
+    )
+
+
+def _list(columns: Sequence[str], alias: str | None = None) -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{names.mysql(column)}" for column in columns)
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -1,0 +1,172 @@
+"""Reads of the source: each one bounded in time, counted, and refused after the deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from dental_etl.config import Role
+from dental_etl.connections import database_errors, driver_connection
+from dental_etl.exceptions import DatabaseQueryError, DataExtractionError, DeadlineError
+from dental_etl.wire.reader import BlockStream, read_blocks
+from dental_etl.wire.rows import RowFormat
+
+#: No page may keep a MyISAM table locked for longer, whatever the plan says.
+PAGE_SECONDS = 120.0
+#: A table without a key is one single read.
+TABLE_SECONDS = 3600.0
+#: A page is fetched ahead of its LOAD up to this size, so that the source never waits for the replica.
+_AHEAD_BYTES = 16 * 1024 * 1024
+# MariaDB counts seconds, MySQL milliseconds; servers before either have no limit to set.
+_TIMEOUT_UNITS = {"max_statement_time": 1.0, "max_execution_time": 1000.0}
+# Values are in the text of our statements, so a percent sign is only a percent sign.
+_AS_IT_IS = {"no_parameters": True}
+_FIND_TIMEOUT = text("SHOW VARIABLES WHERE Variable_name IN ('max_statement_time', 'max_execution_time')")
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadTotals:
+    """What an extract has cost the source so far."""
+
+    reads: int = 0
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    longest_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedPage:
+    """Rows of one read; the first 16 MB of them are already here."""
+
+    blocks: Iterable[bytes]
+    #: Counters of the rows; complete once `blocks` is used up.
+    stream: BlockStream
+    is_empty: bool
+
+
+class SourceReader:
+    """Reads one table from the source through one connection.
+
+    Args:
+        connection: Source, dedicated and used for nothing else.
+        table: The Open Dental table.
+        deadline: When the source must be left alone; None if never.
+        clock: Returns the current time, aware.
+    """
+
+    def __init__(
+        self, connection: Connection, table: str, deadline: datetime | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._deadline = deadline
+        self._clock = clock
+        self._timeout: str | None = None
+        self._timeout_seconds = 0.0
+        self.totals = ReadTotals()
+
+    def prepare(self) -> None:
+        """Set up the session, and find out how this server limits a statement; no table is touched."""
+        with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+            # A snapshot over the whole table would make the clinic's server keep old rows, and us read them.
+            driver_connection(self._connection).autocommit(True)  # noqa: FBT003  # the driver's own signature
+            found = [str(row[0]) for row in self._connection.execute(_FIND_TIMEOUT)]
+        self._timeout = found[0] if found else None
+
+    def row(self, sql: str) -> Any | None:
+        """Return the only row of a statement, or None."""
+        started = time.monotonic()
+        with self._limited(PAGE_SECONDS), database_errors(Role.SOURCE, table=self._table, stage="extract"):
+            found = self._connection.exec_driver_sql(sql, execution_options=_AS_IT_IS).one_or_none()
+        self._count(time.monotonic() - started)
+        return found
+
+    def page(self, sql: str, row_format: RowFormat) -> FetchedPage:
+        """Read a page; its rows then wait here, not at the source."""
+        return self._fetch(sql, row_format, PAGE_SECONDS)
+
+    def whole_table(self, sql: str, row_format: RowFormat) -> FetchedPage:
+        """Read a table in one statement, for tables without a key to page by."""
+        return self._fetch(sql, row_format, TABLE_SECONDS)
+
+    def _fetch(self, sql: str, row_format: RowFormat, limit_seconds: float) -> FetchedPage:
+        stream = read_blocks(self._connection, sql, None, row_format)
+        blocks = self._counted(stream, limit_seconds)
+        ahead: list[bytes] = []
+        size = 0
+        for block in blocks:
+            ahead.append(block)
+            size += len(block)
+            if size >= _AHEAD_BYTES:
+                break
+        return FetchedPage(blocks=_joined(ahead, blocks), stream=stream, is_empty=not ahead)
+
+    def _counted(self, stream: BlockStream, limit_seconds: float) -> Iterator[bytes]:
+        with self._limited(limit_seconds):
+            yield from stream
+        self._count(stream.seconds)
+        self.totals.rows += stream.rows
+        self.totals.bytes += stream.bytes
+
+    def _count(self, seconds: float) -> None:
+        self.totals.reads += 1
+        self.totals.seconds += seconds
+        self.totals.longest_seconds = max(self.totals.longest_seconds, seconds)
+
+    @contextmanager
+    def _limited(self, limit_seconds: float) -> Iterator[None]:
+        """Refuse to read after the deadline, and have the server itself stop a read that reaches it."""
+        seconds = min(limit_seconds, self._seconds_left())
+        self._limit_statements(seconds)
+        started = time.monotonic()
+        try:
+            yield
+        except DatabaseQueryError:
+            if self._deadline is not None and self._clock() >= self._deadline:
+                raise self._too_late() from None
+            if time.monotonic() - started < seconds * 0.95:
+                raise
+            raise DataExtractionError(
+                f"A read of table {self._table} was stopped by the source after {seconds:.0f} seconds. "
+                f"Lower its batch_size in tables.overrides.yml, and see what else kept the server busy.",
+                table=self._table,
+                stage="extract",
+            ) from None
+
+    def _seconds_left(self) -> float:
+        if self._deadline is None:
+            return float("inf")
+        left = (self._deadline - self._clock()).total_seconds()
+        if left <= 0:
+            raise self._too_late()
+        return left
+
+    def _limit_statements(self, seconds: float) -> None:
+        # Within the last minutes the limit shrinks with every read; before that it is set once.
+        if self._timeout is None or seconds == self._timeout_seconds:
+            return
+        value = max(seconds, 0.05) * _TIMEOUT_UNITS[self._timeout]
+        with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+            number = f"{value:.3f}" if self._timeout == "max_statement_time" else f"{value:.0f}"
+            self._connection.exec_driver_sql(f"SET SESSION {self._timeout} = {number}")
+        self._timeout_seconds = seconds
+
+    def _too_late(self) -> DeadlineError:
+        return DeadlineError(
+            f"The window closed while table {self._table} was being read. What was copied stays; the next "
+            f"night goes on from there.",
+            table=self._table,
+            stage="extract",
+        )
+
+
+def _joined(ahead: Iterable[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield from ahead
+    yield from rest

@@ -1,0 +1,254 @@
+"""Copy one table from the source to replication by its plan."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from dental_etl.config import Role, Settings, TableSchema
+from dental_etl.connections import connect, database_errors
+from dental_etl.exceptions import (
+    DatabaseError,
+    DataExtractionError,
+    DeadlineError,
+    ETLPipelineError,
+    FencedError,
+)
+from dental_etl.extract import drift, keys, publishing
+from dental_etl.extract.attempt import Attempt, Progress, table_cursor
+from dental_etl.extract.changes import copy_changes
+from dental_etl.extract.checkpoint import Checkpoint, Phase
+from dental_etl.extract.reading import SourceReader
+from dental_etl.extract.shadow import fill_shadow
+from dental_etl.plan import TablePlan
+from dental_etl.run import CopyStatus, ExtractResult, RefreshMode, Stage, Strategy
+from dental_etl.tracking.locks import source_slot, table_lock
+from dental_etl.tracking.status import (
+    ensure_copy_status,
+    read_source_schema,
+    record_copy_failed,
+    take_fence,
+)
+from dental_etl.wire.catalog import read_schema
+from dental_etl.wire.rows import Target, row_format
+
+__all__ = ["Progress", "extract_table"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """How the copy was done, and where it left the table."""
+
+    status: CopyStatus
+    strategy: Strategy
+    reason: str
+    drift: tuple[str, ...]
+
+
+def extract_table(
+    settings: Settings,
+    plan: TablePlan,
+    *,
+    run_id: str,
+    fence: int,
+    deadline: datetime | None,
+    clock: Callable[[], datetime],
+    progress: Callable[[Progress], None] | None = None,
+) -> ExtractResult:
+    """Make the replica of one table equal to the source, as far as its strategy can see.
+
+    May be repeated after any failure, at any point, with the same result. The caller holds the table's
+    lock on a connection of its own; the connection that writes holds another, so that an attempt whose
+    process only seemed dead cannot write beside its successor.
+
+    Args:
+        settings: Both servers, and the number of places at the source.
+        plan: What to do, and why.
+        run_id: The run; an unfinished shadow is resumed within it.
+        fence: Number of this attempt; a higher one has taken over.
+        deadline: When the source must be left alone; checked before every read. None if never.
+        clock: Returns the current time, aware.
+        progress: Called after every batch.
+
+    Raises:
+        DeadlineError: The window closed; what was committed stays.
+        FencedError: A newer attempt has taken over.
+        TableBusyError: Another process writes this replica, or no place at the source became free.
+        DataExtractionError: The source has no such table, or a value cannot be copied.
+        DatabaseError: By the server's error number.
+    """
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        replication = stack.enter_context(connect(settings.replication, is_dedicated=True))
+        stack.enter_context(table_lock(replication, plan.table, purpose="write"))
+        status = _begin(replication, plan.table, fence, run_id)
+        stack.enter_context(_failure_recorded(replication, plan.table, fence))
+        source = stack.enter_context(connect(settings.source, is_dedicated=True))
+        stack.enter_context(source_slot(source, settings.source_max_connections))
+        reader = SourceReader(source, plan.table, deadline, clock)
+        reader.prepare()
+        schema = _source_schema(source, settings.source.database, plan.table)
+        attempt = Attempt(
+            plan=plan,
+            run_id=run_id,
+            fence=fence,
+            clock=clock,
+            replication=replication,
+            reader=reader,
+            schema=schema,
+            row_format=row_format(schema, Target.MYSQL),
+            cursor=table_cursor(plan, schema),
+            progress=progress,
+            generation=status.generation,
+        )
+        outcome = _copy(attempt, status)
+    return _result(attempt, outcome, time.monotonic() - started)
+
+
+def _begin(replication: Connection, table: str, fence: int, run_id: str) -> CopyStatus:
+    with database_errors(Role.REPLICATION, table=table, stage=Stage.EXTRACT, run_id=run_id):
+        ensure_copy_status(replication)
+        with replication.begin():
+            return take_fence(replication, table, fence, run_id=run_id)
+
+
+def _copy(attempt: Attempt, status: CopyStatus) -> _Outcome:
+    checkpoint = Checkpoint.from_text(status.checkpoint)
+    published = checkpoint if checkpoint is not None and checkpoint.phase is Phase.PUBLISH else None
+    if published is not None:
+        status, checkpoint = publishing.finish_publication(attempt, published), None
+    found, is_comparable = _compare_structures(attempt)
+    if published is not None and published.run_id == attempt.run_id and not found:
+        return _Outcome(status=status, strategy=Strategy.FULL_TABLE, reason=attempt.plan.reason, drift=())
+    why_full = _why_full(attempt, found, is_comparable=is_comparable, is_fresh=published is not None)
+    if why_full is None:
+        status = copy_changes(attempt, status, checkpoint)
+        strategy, reason = attempt.plan.config.extraction_strategy, attempt.plan.reason
+    else:
+        status = _copy_all(attempt, checkpoint, is_comparable=is_comparable)
+        strategy, reason = Strategy.FULL_TABLE, why_full
+    return _Outcome(status=status, strategy=strategy, reason=reason, drift=found)
+
+
+def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None, *, is_comparable: bool) -> CopyStatus:
+    full = fill_shadow(attempt, checkpoint)
+    status = publishing.publish(attempt, full, is_comparable=is_comparable)
+    if full.run_id == attempt.run_id or attempt.cursor is None:
+        return status
+    # The shadow was begun on an earlier night: what changed since is in none of its first pages.
+    return copy_changes(attempt, status, None)
+
+
+def _compare_structures(attempt: Attempt) -> tuple[tuple[str, ...], bool]:
+    """Return what changed at the source, and whether a replica of the source's structure is there."""
+    with attempt.errors():
+        before = read_source_schema(attempt.replication, attempt.table)
+        replica = read_schema(
+            attempt.replication, attempt.replication.engine.url.database or "", attempt.table
+        )
+    found = drift.changes(before, attempt.schema)
+    is_same = (
+        replica is not None
+        and before is not None
+        and not found
+        # Somebody may have altered or restored the replica; types are spelled differently over versions.
+        and [column.name for column in replica.columns] == [c.name for c in attempt.schema.stored_columns]
+        and replica.primary_key == attempt.schema.primary_key
+    )
+    return found, is_same
+
+
+def _why_full(attempt: Attempt, found: tuple[str, ...], *, is_comparable: bool, is_fresh: bool) -> str | None:
+    """Return why the whole table is copied; None when the changes are enough.
+
+    Args:
+        attempt: The table.
+        found: Changes of its structure.
+        is_comparable: Whether a replica of the source's structure is there.
+        is_fresh: Whether a full copy that the plan takes for unfinished has just been published.
+    """
+    plan = attempt.plan
+    if found:
+        return f"the table's structure changed at the source; {plan.reason}"
+    if plan.refresh is RefreshMode.FULL or plan.config.extraction_strategy is Strategy.FULL_TABLE:
+        return plan.reason
+    if not is_comparable:
+        return plan.reason if plan.is_full_copy else f"the replica is missing or was altered; {plan.reason}"
+    if attempt.cursor is None or not keys.is_pageable(attempt.schema):
+        return f"the table has no usable cursor or key; {plan.reason}"
+    return plan.reason if plan.is_full_copy and not is_fresh else None
+
+
+def _source_schema(source: Connection, database: str, table: str) -> TableSchema:
+    with database_errors(Role.SOURCE, table=table, stage=Stage.EXTRACT):
+        schema = read_schema(source, database, table)
+    if schema is None:
+        raise DataExtractionError(
+            f"The source has no table {table}. If it was dropped or renamed there, run `dental-etl analyze`; "
+            f"what was copied of it stays.",
+            table=table,
+            stage=Stage.EXTRACT,
+        )
+    return schema
+
+
+@contextlib.contextmanager
+def _failure_recorded(replication: Connection, table: str, fence: int) -> Iterator[None]:
+    try:
+        yield
+    except DeadlineError:
+        raise  # an unfinished copy is not a failed one
+    except ETLPipelineError:
+        # The error matters, its record does not: the connection may be what was lost.
+        with (
+            contextlib.suppress(DatabaseError, FencedError),
+            database_errors(Role.REPLICATION, table=table, stage=Stage.EXTRACT),
+        ):
+            replication.rollback()
+            with replication.begin():
+                record_copy_failed(replication, table, fence)
+        raise
+
+
+def _result(attempt: Attempt, outcome: _Outcome, seconds: float) -> ExtractResult:
+    totals = attempt.reader.totals
+    logger.info(
+        "Extracted %s: %d rows read, %d written, %d deleted in %.1f s",
+        attempt.table,
+        totals.rows,
+        attempt.rows_written,
+        attempt.rows_deleted,
+        seconds,
+        extra={
+            "action": "extracted",
+            "run_id": attempt.run_id,
+            "table": attempt.table,
+            "stage": Stage.EXTRACT,
+            "rows": totals.rows,
+            "seconds": seconds,
+        },
+    )
+    return ExtractResult(
+        table=attempt.table,
+        strategy=outcome.strategy,
+        reason=outcome.reason,
+        generation=outcome.status.generation,
+        rows_read=totals.rows,
+        rows_written=attempt.rows_written,
+        rows_deleted=attempt.rows_deleted,
+        bytes_read=totals.bytes,
+        seconds=seconds,
+        source_seconds=totals.seconds,
+        longest_read_seconds=totals.longest_seconds,
+        reads=totals.reads,
+        coercions=attempt.coercion_values(),
+        drift=outcome.drift,
+    )

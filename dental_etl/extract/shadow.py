@@ -1,0 +1,147 @@
+"""A whole table into its shadow: page by page, each page one transaction with its checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from dental_etl.extract import cursors, keys, paging, queries
+from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.checkpoint import Checkpoint, Phase
+from dental_etl.extract.governor import first_pace
+from dental_etl.extract.reading import FetchedPage
+from dental_etl.run import Cursor, RefreshMode, Strategy
+from dental_etl.tracking.status import CopiedBatch, record_batch, record_started
+from dental_etl.wire import names
+from dental_etl.wire.catalog import create_table_ddl, read_schema
+from dental_etl.wire.load_data import load_data
+
+logger = logging.getLogger(__name__)
+
+
+def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
+    """Make the shadow hold every row of the source, and return the checkpoint of a full shadow.
+
+    Goes on with an earlier attempt's shadow where that is right, else starts a new one.
+
+    Args:
+        attempt: The table.
+        checkpoint: Where an earlier attempt stopped, if one did.
+
+    Raises:
+        DeadlineError: The window closed; the pages that were committed stay.
+    """
+    if checkpoint is not None and _can_go_on(attempt, checkpoint):
+        logger.info(
+            "Going on with the copy of %s",
+            attempt.table,
+            extra={"action": "resume", "run_id": attempt.run_id, "table": attempt.table, "stage": "extract"},
+        )
+    else:
+        checkpoint = _start(attempt)
+    if keys.is_pageable(attempt.schema):
+        checkpoint = _fill_by_key(attempt, checkpoint)
+    else:
+        _fill_at_once(attempt, checkpoint)
+    return replace(checkpoint, phase=Phase.PUBLISH, cursor=_cursor(attempt, checkpoint), position=None)
+
+
+def _can_go_on(attempt: Attempt, checkpoint: Checkpoint) -> bool:
+    """The rows of an earlier night are worth keeping only if a pass for changes follows them."""
+    is_ours = checkpoint.run_id == attempt.run_id
+    is_followed = attempt.cursor is not None and attempt.plan.refresh is not RefreshMode.FULL
+    return (
+        checkpoint.phase is Phase.FILL
+        and checkpoint.position is not None
+        and checkpoint.shape == attempt.shape
+        and (is_ours or is_followed)
+        and _exists(attempt, names.shadow_table(attempt.table))
+    )
+
+
+def _start(attempt: Attempt) -> Checkpoint:
+    checkpoint = Checkpoint(
+        phase=Phase.FILL, run_id=attempt.run_id, shape=attempt.shape, clock=source_clock(attempt)
+    )
+    with attempt.transaction():  # without a checkpoint nobody trusts the shadow that is about to go
+        record_started(
+            attempt.replication, attempt.table, attempt.fence, strategy=Strategy.FULL_TABLE, checkpoint=None
+        )
+    shadow = names.shadow_table(attempt.table)
+    cursor = attempt.cursor.column.name if attempt.cursor else None
+    with attempt.errors():
+        attempt.run(f"DROP TABLE IF EXISTS {names.mysql(shadow)}")
+        attempt.run(create_table_ddl(attempt.schema, name=shadow, cursor=cursor))
+    _record(attempt, checkpoint)
+    return checkpoint
+
+
+def _fill_by_key(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:
+    for page in paging.pages(attempt, checkpoint.position, first_pace(attempt.plan.config)):
+        # The last page has no end, so it is read again if the attempt dies before the shadow is published.
+        checkpoint = replace(checkpoint, position=page.up_to or checkpoint.position)
+        _load(attempt, checkpoint, page.fetched)
+    return checkpoint
+
+
+def _fill_at_once(attempt: Attempt, checkpoint: Checkpoint) -> None:
+    sql = queries.page(attempt.schema, attempt.row_format.select_list, queries.KeyRange(), None)
+    _load(attempt, checkpoint, attempt.reader.whole_table(sql, attempt.row_format))
+
+
+def _load(attempt: Attempt, checkpoint: Checkpoint, fetched: FetchedPage) -> None:
+    if not fetched.is_empty:
+        with attempt.transaction():
+            loaded = load_data(
+                attempt.replication, names.shadow_table(attempt.table), attempt.row_format, fetched.blocks
+            )
+            record_batch(
+                attempt.replication,
+                attempt.table,
+                attempt.fence,
+                CopiedBatch(
+                    checkpoint=checkpoint.to_text(),
+                    rows=loaded.rows,
+                    bytes=loaded.bytes,
+                    seconds=fetched.stream.seconds,
+                ),
+            )
+    attempt.count(fetched.stream)
+
+
+def _record(attempt: Attempt, checkpoint: Checkpoint) -> None:
+    with attempt.transaction():
+        record_batch(
+            attempt.replication,
+            attempt.table,
+            attempt.fence,
+            CopiedBatch(checkpoint=checkpoint.to_text()),
+        )
+
+
+def source_clock(attempt: Attempt) -> str | None:
+    """Return the source's own clock as the cursor would print it; None without a cursor in time."""
+    expression = cursors.clock_expression(attempt.cursor.kind) if attempt.cursor else None
+    if expression is None:
+        return None
+    row = attempt.reader.row(f"SELECT {expression}")
+    return None if row is None else str(row[0])
+
+
+def _cursor(attempt: Attempt, checkpoint: Checkpoint) -> Cursor | None:
+    """What the table's first pass for changes starts from: all later changes are stamped later than that."""
+    if attempt.cursor is None:
+        return None
+    value = checkpoint.clock
+    if value is None:
+        shadow = names.mysql(names.shadow_table(attempt.table))
+        expression = cursors.highest_expression(attempt.cursor.column, None)
+        with attempt.errors():
+            value = attempt.run(f"SELECT {expression} FROM {shadow}").scalar()
+    return Cursor(column=attempt.cursor.column.name, value=value)
+
+
+def _exists(attempt: Attempt, table: str) -> bool:
+    with attempt.errors():
+        database = attempt.replication.engine.url.database or ""
+        return read_schema(attempt.replication, database, table) is not None
