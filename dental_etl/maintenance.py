@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _SHADOWS = "etl_shadow__"
 _RUN_FOLDER = re.compile(r"(\d{8}T\d{6})-[0-9a-f]{6}")
-_TERMINAL = tuple(status.value for status in RunStatus if status.is_terminal)
+_TERMINAL = tuple(ending.value for ending in RunStatus if ending.is_terminal)
 # Names and times only; no lock, no cost. MySQL keeps the time in its own clock.
 _OLD_SHADOWS = text(
     "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "

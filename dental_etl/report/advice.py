@@ -120,7 +120,7 @@ def _after_dbt(report: RunReport) -> Iterator[NextStep]:
     if report.dbt is not None and report.dbt.status is DbtStatus.FAILED:
         why = f"dbt failed: {report.dbt.reason.rstrip('.')}." if report.dbt.reason else "dbt failed."
         yield NextStep(
-            why=f"{why} Marts below the failed nodes are last night's.", commands=("dental-etl dbt retry",)
+            why=f"{why} Marts below the failed nodes are last night's.", commands=("dental-etl dbt build",)
         )
 
 

@@ -227,8 +227,8 @@ def test_hundreds_of_tables_without_a_turn_need_no_typing() -> None:
     assert step.commands == ()
 
 
-def test_a_failed_dbt_is_retried_not_the_night() -> None:
-    assert next_steps(report(table(), dbt=DBT_FAILED))[0].commands == ("dental-etl dbt retry",)
+def test_a_failed_dbt_is_built_again_not_the_night() -> None:
+    assert next_steps(report(table(), dbt=DBT_FAILED))[0].commands == ("dental-etl dbt build",)
 
 
 def test_a_good_night_asks_for_nothing() -> None:
