@@ -106,11 +106,9 @@ def _source(settings: Settings, tables: Tables | None, now: datetime) -> list[Fi
 
 def _read_only(connection: Connection) -> Iterator[Finding]:
     with database_errors(Role.SOURCE):
-        grants = [str(row[0]) for row in connection.execute(text("SHOW GRANTS"))]
-        is_mariadb = "mariadb" in str(connection.execute(text("SELECT version()")).scalar_one()).lower()
-        if roles(grants) and not is_mariadb:  # MariaDB lists what roles bring with them by itself
-            statement = f"SHOW GRANTS FOR CURRENT_USER() USING {roles(grants)}"
-            grants = [str(row[0]) for row in connection.exec_driver_sql(statement.replace("%", "%%"))]
+        grants = _grants(connection, "SHOW GRANTS")
+        for role in roles(grants):
+            grants += _grants_of_role(connection, role)
     rights = writing_rights(grants)
     if rights:
         yield _critical(
@@ -118,6 +116,21 @@ def _read_only(connection: Connection) -> Iterator[Finding]:
             f"The source account may do more than read: {'; '.join(rights)}. Give it SELECT, SHOW VIEW and "
             f"PROCESS only.",
         )
+
+
+def _grants(connection: Connection, statement: str) -> list[str]:
+    return [str(row[0]) for row in connection.exec_driver_sql(statement.replace("%", "%%"))]
+
+
+def _grants_of_role(connection: Connection, role: str) -> list[str]:
+    """Ask for what a role brings with it, spelled and quoted as the server itself printed it."""
+    if not connection.dialect.is_mariadb:  # type: ignore[attr-defined]  # set by SQLAlchemy's MySQL dialect
+        return _grants(connection, f"SHOW GRANTS FOR CURRENT_USER() USING {role}")
+    # MariaDB shows a role's grants only to a session that has taken it on.
+    connection.exec_driver_sql(f"SET ROLE {role}")
+    grants = _grants(connection, "SHOW GRANTS FOR CURRENT_ROLE")
+    connection.exec_driver_sql("SET ROLE NONE")
+    return grants
 
 
 def _open_dental(preferences: dict[str, str | None]) -> Iterator[Finding]:

@@ -25,10 +25,10 @@ def writing_rights(grants: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(right for line in grants for right in _writing_rights(line)))
 
 
-def roles(grants: Iterable[str]) -> str:
-    """Return the granted roles as the server spells them, with commas; empty when there are none."""
+def roles(grants: Iterable[str]) -> tuple[str, ...]:
+    """Return the granted roles, each quoted as the server printed it."""
     found = (_ROLE.match(line) for line in grants if not _GRANT.match(line))
-    return ", ".join(match["roles"] for match in found if match)
+    return tuple(role.strip() for match in found if match for role in match["roles"].split(","))
 
 
 def _writing_rights(line: str) -> Iterator[str]:
