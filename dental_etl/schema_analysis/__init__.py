@@ -180,7 +180,7 @@ def _refuse_loss(result: AnalysisResult) -> None:
         raise ConfigurationError(
             f"The source lost {len(lost)} of {len(result.previous)} tables ({', '.join(lost[:5])}"
             f"{', ...' if len(lost) > len(lost[:5]) else ''}): {result.tables_file} was left as it is. "
-            f"If this is the right database and they are gone for good, confirm the loss."
+            f"If this is the right database and they are gone for good, add --confirm-loss."
         )
 
 

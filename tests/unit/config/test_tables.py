@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dental_etl import config
 from dental_etl.config import (
     Column,
     TableConfig,
@@ -208,6 +209,11 @@ def test_an_empty_file_is_not_a_night_without_tables(path: Path) -> None:
     path.write_text("", encoding="utf-8")
     with pytest.raises(ValidationError, match="there are none"):
         read_tables(path)
+
+
+def test_the_file_that_comes_with_the_project_is_sound() -> None:
+    committed = Path(config.__file__).with_name("tables.yml")
+    assert len(read_tables(committed)) == read_tables(committed).metadata.total_tables
 
 
 def test_an_unknown_table_is_answered_with_close_names() -> None:
