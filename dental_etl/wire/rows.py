@@ -1,6 +1,6 @@
 """How the rows of one table travel; pure.
 
-The server makes one byte string per row, ``CONCAT_WS(0xFF, c1, c2, ...)``, so that the client never
+The server makes one byte string per row, ``CONCAT_WS(FF, c1, c2, ...)``, so that the client never
 touches a value. The bytes that frame it (FF between fields, FE between rows, FD for NULL and one of
 `_COERCED` for a date that PostgreSQL cannot hold) never occur in UTF-8, so no text can be taken for
 them. CONCAT_WS skips NULL: every nullable expression must be wrapped, or later fields move up.

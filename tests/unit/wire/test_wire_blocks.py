@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from dental_etl.config.tables import Column, TableSchema
+from dental_etl.exceptions import DataExtractionError
+from dental_etl.wire.blocks import BlockEncoder
+from dental_etl.wire.rows import Target, row_format
+
+
+def encoder(target: Target, **types: str) -> BlockEncoder:
+    columns = tuple(
+        Column(name=name, data_type=kind, column_type=kind, is_nullable=True, charset="utf8mb4")
+        for name, kind in types.items()
+    )
+    return BlockEncoder(row_format(TableSchema(name="t", engine="InnoDB", columns=columns), target))
+
+
+def test_fields_and_rows_become_tabs_and_line_ends() -> None:
+    assert encoder(Target.MYSQL, a="int", b="int").encode([b"1\xff2", b"3\xff\xfd"]) == b"1\t2\n3\t\\N\n"
+
+
+def test_what_looks_like_a_separator_in_text_is_escaped() -> None:
+    assert encoder(Target.MYSQL, a="text").encode([b"a\tb\nc\rd\\N"]) == b"a\\tb\\nc\\rd\\\\N\n"
+
+
+def test_an_empty_text_is_not_null() -> None:
+    assert encoder(Target.POSTGRES, a="text").encode([b""]) == b"\n"
+
+
+def test_nul_bytes_stay_for_mysql() -> None:
+    assert encoder(Target.MYSQL, a="text").encode([b"a\0b"]) == b"a\0b\n"
+
+
+def test_nul_bytes_are_removed_for_postgres() -> None:
+    assert encoder(Target.POSTGRES, a="text").encode([b"a\0b"]) == b"ab\n"
+
+
+def test_rows_with_nul_bytes_are_counted_by_column() -> None:
+    blocks = encoder(Target.POSTGRES, a="text", b="text")
+    blocks.encode([b"x\xffa\0b\0", b"x\xffy", b"\0\xff\0"])
+    assert blocks.coercions == {("a", "nul_byte"): 1, ("b", "nul_byte"): 2}
+
+
+def test_coerced_dates_become_null_and_are_counted_by_column() -> None:
+    blocks = encoder(Target.POSTGRES, a="date", b="date")
+    text = blocks.encode([b"\xf5\xff2020-01-01", b"\xf5\xff\xf6", b"\xfd\xff2020-01-01"])
+    assert (text, blocks.coercions) == (
+        b"\\N\t2020-01-01\n\\N\t\\N\n\\N\t2020-01-01\n",
+        {("a", "zero_date"): 2, ("b", "zero_date"): 1},
+    )
+
+
+def test_counts_add_up_over_blocks() -> None:
+    blocks = encoder(Target.POSTGRES, a="date")
+    blocks.encode([b"\xf5"])
+    blocks.encode([b"\xf5"])
+    assert blocks.coercions == {("a", "zero_date"): 2}
+
+
+@pytest.mark.parametrize("bad", [b"\x92", b"\xc3", b"\xe2\x82", b"\xc0\x80"])
+def test_bytes_that_are_not_text_are_replaced_and_counted(bad: bytes) -> None:
+    blocks = encoder(Target.POSTGRES, a="text", b="text")
+    text = blocks.encode([b"ok\xffx" + bad, b"\xc3\xa9\xfff"])
+    assert ("�".encode() in text, blocks.coercions) == (True, {("b", "invalid_utf8"): 1})
+
+
+def test_a_repair_counts_coerced_dates_once() -> None:
+    blocks = encoder(Target.POSTGRES, a="date", b="text")
+    blocks.encode([b"\xf5\xff\x92"])
+    assert blocks.coercions == {("a", "zero_date"): 1, ("b", "invalid_utf8"): 1}
+
+
+def test_a_lone_surrogate_passes_to_mysql_which_stores_it() -> None:
+    blocks = encoder(Target.MYSQL, a="text")
+    assert (blocks.encode([b"\xed\xa0\x80"]), blocks.coercions) == (b"\xed\xa0\x80\n", {})
+
+
+def test_a_lone_surrogate_is_replaced_for_postgres() -> None:
+    blocks = encoder(Target.POSTGRES, a="text")
+    blocks.encode([b"\xed\xa0\x80"])
+    assert blocks.coercions == {("a", "invalid_utf8"): 1}
+
+
+def test_broken_text_that_holds_a_separator_is_an_error_without_its_value() -> None:
+    with pytest.raises(DataExtractionError, match="table t holds bytes") as caught:
+        encoder(Target.MYSQL, a="text").encode([b"Smith\x92\xffJones"])
+    assert "Smith" not in str(caught.value)
+
+
+def test_bytes_apart_become_hexadecimal_digits_for_mysql() -> None:
+    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", b"\xff\x00"]) == b"1\xffff00"
+
+
+def test_bytes_apart_become_bytea_text_for_postgres() -> None:
+    blocks = encoder(Target.POSTGRES, a="int", b="blob")
+    assert blocks.encode([blocks.pack([b"1", b"\xff\x00"])]) == b"1\t\\\\xff00\n"
+
+
+def test_a_one_byte_blob_that_looks_like_null_is_kept() -> None:
+    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", b"\xfd"]) == b"1\xfffd"
+
+
+def test_a_null_blob_is_null() -> None:
+    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", None]) == b"1\xff\xfd"
+
+
+def test_long_text_that_the_server_left_out_is_an_error_and_not_null() -> None:
+    with pytest.raises(DataExtractionError, match="max_allowed_packet"):
+        encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", None])
+
+
+def test_long_text_that_is_null_is_null() -> None:
+    assert encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", b"\xfd"]) == b"1\xff\xfd"
+
+
+def test_the_first_column_may_travel_apart() -> None:
+    assert encoder(Target.MYSQL, b="blob").pack([b"\x01"]) == b"01"

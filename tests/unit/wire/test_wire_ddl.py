@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dental_etl.config.tables import Column, TableSchema
+from dental_etl.wire.catalog import changed_table_ddl, column_ddl, create_table_ddl
+
+KEY = Column(
+    name="id", data_type="bigint", column_type="bigint(20)", is_nullable=False, extra="auto_increment"
+)
+NOTE = Column(
+    name="Note", data_type="text", column_type="text", is_nullable=True, charset="utf8", collation="utf8_bin"
+)
+STAMP = Column(
+    name="DateTStamp",
+    data_type="timestamp",
+    column_type="timestamp",
+    is_nullable=False,
+    default="current_timestamp()",
+    extra="on update current_timestamp()",
+)
+TABLE = TableSchema(name="note", engine="MyISAM", columns=(KEY, NOTE, STAMP), primary_key=("id",))
+
+
+def test_a_replica_has_no_auto_increment_because_loads_would_queue() -> None:
+    assert "auto_increment" not in create_table_ddl(TABLE).lower()
+
+
+def test_a_replica_keeps_character_set_and_collation() -> None:
+    assert column_ddl(NOTE) == "`Note` text CHARACTER SET utf8 COLLATE utf8_bin NULL"
+
+
+def test_a_stamp_of_the_replica_never_moves_by_itself() -> None:
+    assert column_ddl(STAMP) == "`DateTStamp` timestamp NOT NULL DEFAULT '0000-00-00 00:00:00'"
+
+
+def test_the_cursor_is_indexed() -> None:
+    assert "KEY `etl_cursor` (`DateTStamp`)" in create_table_ddl(TABLE, cursor="DateTStamp")
+
+
+def test_a_cursor_that_leads_the_key_is_not_indexed_twice() -> None:
+    assert "etl_cursor" not in create_table_ddl(TABLE, cursor="id")
+
+
+def test_a_table_without_a_key_gets_none() -> None:
+    keyless = TableSchema(name="scratch", engine="MyISAM", columns=(NOTE,))
+    assert "PRIMARY KEY" not in create_table_ddl(keyless)
+
+
+def test_the_outbox_holds_the_key_and_the_generation() -> None:
+    assert changed_table_ddl(TABLE).startswith(
+        "CREATE TABLE IF NOT EXISTS `etl_changed__note` (\n"
+        "  `id` bigint(20) NOT NULL,\n"
+        "  `etl_generation` bigint NOT NULL,\n"
+        "  PRIMARY KEY (`id`, `etl_generation`)\n"
+    )
