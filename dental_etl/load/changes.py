@@ -16,9 +16,7 @@ _KEYS = "pg_temp.etl_keys"
 _ROWS = "pg_temp.etl_rows"
 
 
-def apply_changes(
-    analytics: Connection, replica: Replica, raw: RawTable, target: str, loaded_generation: int
-) -> Moved:
+def apply_changes(analytics: Connection, replica: Replica, raw: RawTable, loaded_generation: int) -> Moved:
     """Delete, insert and update the rows whose keys are in the outbox, in the caller's transaction.
 
     A row that already is what it should be is not written, so a repeated delivery costs no write. Rows
@@ -27,54 +25,51 @@ def apply_changes(
     Args:
         analytics: Analytics, in a transaction.
         replica: The snapshot that is read.
-        raw: Shape of the table; it has an exact key.
-        target: The table to change, quoted; has that shape.
-        loaded_generation: What the target holds now.
+        raw: The table to change; it has an exact key.
+        loaded_generation: What raw holds now.
 
     Returns:
         Counters: rows inserted or updated, rows deleted.
     """
     key_format, key_blocks = replica.changed_keys(loaded_generation)
-    _stage(analytics, _KEYS, target, raw.quoted_key)
+    _stage(analytics, _KEYS, raw, raw.quoted_key)
     copy_rows(analytics, _KEYS, key_format, key_blocks)
     row_format, row_blocks = replica.changed_rows(loaded_generation)
-    _stage(analytics, _ROWS, target, raw.quoted_columns)
+    _stage(analytics, _ROWS, raw, raw.quoted_columns)
     copy_rows(analytics, _ROWS, row_format, row_blocks)
     for staged in (_KEYS, _ROWS):
         execute(analytics, f"ANALYZE {staged}")
     return Moved(
-        deleted=execute(analytics, _delete(raw, target)),
-        written=execute(analytics, _upsert(raw, target)),
+        deleted=execute(analytics, _delete(raw)),
+        written=execute(analytics, _upsert(raw)),
         bytes=row_blocks.bytes,
         coercions=coercions(replica.schema.name, row_blocks),
     )
 
 
-def _stage(analytics: Connection, staged: str, target: str, columns: str) -> None:
-    """Make a temporary table with some columns of the target; DROP first: a load may come here twice."""
+def _stage(analytics: Connection, staged: str, raw: RawTable, columns: str) -> None:
+    """Make a temporary table with some columns of raw; DROP first: a load may come here twice."""
     name = staged.removeprefix("pg_temp.")
     execute(analytics, f"DROP TABLE IF EXISTS {staged}")
     execute(
         analytics,
-        f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {columns} FROM {target} WITH NO DATA",
+        f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {columns} FROM {raw.qualified} WITH NO DATA",
     )
 
 
-def _delete(raw: RawTable, target: str) -> str:
+def _delete(raw: RawTable) -> str:
     def same_key(left: str, right: str) -> str:
         return " AND ".join(f"{left}.{postgres(name)} = {right}.{postgres(name)}" for name in raw.primary_key)
 
     return (
-        f"DELETE FROM {target} AS etl_old USING {_KEYS} AS etl_key "
+        f"DELETE FROM {raw.qualified} AS etl_old USING {_KEYS} AS etl_key "
         f"WHERE {same_key('etl_old', 'etl_key')} "
         f"AND NOT EXISTS (SELECT 1 FROM {_ROWS} AS etl_row WHERE {same_key('etl_row', 'etl_key')})"
     )
 
 
-def _upsert(raw: RawTable, target: str) -> str:
-    inserted = (
-        f"INSERT INTO {target} AS etl_old ({raw.quoted_columns}) SELECT {raw.quoted_columns} FROM {_ROWS}"
-    )
+def _upsert(raw: RawTable) -> str:
+    inserted = f"INSERT INTO {raw.qualified} AS etl_old ({raw.quoted_columns}) SELECT {raw.quoted_columns} FROM {_ROWS}"
     names = [column.name for column in raw.columns]
     changed = ", ".join(
         f"{postgres(name)} = excluded.{postgres(name)}" for name in names if name not in raw.primary_key

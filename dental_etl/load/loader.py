@@ -1,4 +1,4 @@
-"""Replication to raw: one table, one transaction, as often as you like with the same result."""
+"""Replication to raw: one table, as often as you like with the same result."""
 
 from __future__ import annotations
 
@@ -9,34 +9,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.connections import connect
-from dental_etl.exceptions import DataLoadingError, TableBusyError
+from dental_etl.exceptions import DataLoadingError
 from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper
 from dental_etl.load.changes import apply_changes
+from dental_etl.load.chunks import copy_chunk, is_left_to_copy, publish
 from dental_etl.load.errors import load_errors
 from dental_etl.load.full import LockPatience, first_load, refresh, widen_in_place
 from dental_etl.load.moved import Moved
 from dental_etl.load.postgres_schema import SchemaChange, compare, find_table
 from dental_etl.load.postgres_types import is_exact_key
-from dental_etl.load.raw_table import RUN_ID_SETTING, RawTable, raw_table
-from dental_etl.load.replica import Replica, forget_changes, open_replica
+from dental_etl.load.raw_table import RawTable, raw_table
+from dental_etl.load.replica import Replica, forget_changes
 from dental_etl.load.statements import count_rows
+from dental_etl.load.transaction import as_result, ensure_status_table, finish, open_for_load, record_progress
 from dental_etl.run import LoadResult, LoadStatus, RefreshMode
-from dental_etl.tracking.locks import advisory_key
-from dental_etl.tracking.status import ensure_load_status, read_load_status, record_loaded
-from dental_etl.wire.names import postgres
+from dental_etl.tracking.status import read_load_status
 
 logger = logging.getLogger(__name__)
 
 BeforeCommit = Callable[[Connection, LoadResult], None]
 Clock = Callable[[], datetime]
-
-_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
-_SET_RUN_ID = text("SELECT set_config(:name, :run_id, true)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +43,40 @@ class LoadOptions:
     #: FULL replaces every row of raw, whatever the generations say.
     refresh: RefreshMode = RefreshMode.INCREMENTAL
     patience: LockPatience = field(default_factory=LockPatience)
+    #: Rows that one transaction of a chunked load copies.
+    chunk_rows: int = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One load while it runs."""
+
+    settings: Settings
+    table: str
+    run_id: str
+    asked: LoadOptions
+    #: Names in raw, for errors; known once the replica was opened.
+    columns: set[str] = field(default_factory=set)
+    #: Monotonic, seconds.
+    started: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def analytics(self) -> Iterator[Connection]:
+        """Open the connection that loads, with errors that hold no row."""
+        with (
+            load_errors(self.table, self.run_id, self.columns),
+            connect(self.settings.analytics) as connection,
+        ):
+            ensure_status_table(connection, self.settings.analytics.schema)
+            yield connection
+
+    @contextmanager
+    def transaction(self, analytics: Connection) -> Iterator[tuple[Replica, RawTable]]:
+        """Begin a transaction that holds the table's place; commit at the end."""
+        with analytics.begin(), open_for_load(self.settings, analytics, self.table, self.run_id) as replica:
+            raw = raw_table(self.settings.analytics.schema, replica.schema)
+            self.columns.update(column.name for column in raw.columns)
+            yield replica, raw
 
 
 def load_table(
@@ -79,71 +110,42 @@ def load_table(
         TableBusyError: Another process loads this table.
         DatabaseError: A server could not be reached, or refused a statement.
     """
-    asked = options or LoadOptions()
-    table, schema = config.table_name, settings.analytics.schema
-    started = time.monotonic()
-    columns: set[str] = set()
-    with load_errors(table, run_id, columns), connect(settings.analytics) as analytics:
-        ensure_status_table(analytics, schema)
-        with analytics.begin(), open_for_load(settings, analytics, table, run_id) as replica:
-            raw = raw_table(schema, replica.schema)
-            columns.update(column.name for column in raw.columns)
-            result = _load(analytics, replica, raw, asked, started)
+    job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
+    with job.analytics() as analytics:
+        with job.transaction(analytics) as (replica, raw):
+            result = _load(analytics, replica, raw, job)
             finish(analytics, replica, raw, result, run_id=run_id, now=clock())
             before_commit(analytics, result)
-        forget_changes(settings.replication, table, result.generation)
-    log_result(result, run_id)
+        forget_changes(settings.replication, config.table_name, result.generation)
+    _log(result, run_id)
     return result
 
 
-def ensure_status_table(analytics: Connection, schema: str) -> None:
-    """Make ``etl_load_status`` once; in a transaction of its own, which other loads wait for."""
-    with analytics.begin():
-        is_there: bool = analytics.execute(
-            text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"{postgres(schema)}.etl_load_status"}
-        ).scalar_one()
-        if not is_there:
-            ensure_load_status(analytics, schema)
+def load_table_chunked(
+    settings: Settings,
+    config: TableConfig,
+    *,
+    run_id: str,
+    before_commit: BeforeCommit,
+    clock: Clock,
+    options: LoadOptions | None = None,
+) -> LoadResult:
+    """Make the raw table of a large table equal to the replica; resume a first load that was broken off.
 
-
-@contextmanager
-def open_for_load(settings: Settings, analytics: Connection, table: str, run_id: str) -> Iterator[Replica]:
-    """Take the table's place in the current transaction, then open the replica.
-
-    In that order: a snapshot that waited for another load would be older than what raw holds.
-
-    Raises:
-        TableBusyError: Another process loads this table.
-        DataLoadingError: The replica holds no complete copy of the table.
+    The first load goes in chunks of `LoadOptions.chunk_rows`, each committed with its checkpoint in a
+    staging table; the last transaction makes it the raw table, so that readers never see half of it.
+    Any other load is `load_table`'s, with the same arguments, result and errors.
     """
-    key = advisory_key(f"load-transaction:{settings.analytics.schema}.{table}")
-    is_free: bool = analytics.execute(_LOCK, {"key": key}).scalar_one()
-    if not is_free:
-        raise TableBusyError(
-            f"Another process is loading table {table}; this is tried again.", table=table, stage="load"
-        )
-    analytics.execute(_SET_RUN_ID, {"name": RUN_ID_SETTING, "run_id": run_id})
-    with open_replica(settings.replication, table) as replica:
-        yield replica
-
-
-def finish(
-    analytics: Connection, replica: Replica, raw: RawTable, result: LoadResult, *, run_id: str, now: datetime
-) -> None:
-    """Write ``etl_load_status`` in the transaction of the rows."""
-    status = LoadStatus(
-        table=result.table,
-        last_loaded=now,
-        rows_loaded=result.rows_total,
-        load_status="success",
-        loaded_generation=result.generation,
-        run_id=run_id,
+    job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
+    with job.analytics() as analytics:
+        while _copies_a_chunk(analytics, job):
+            pass
+    return load_table(
+        settings, config, run_id=run_id, before_commit=before_commit, clock=clock, options=options
     )
-    record_loaded(analytics, raw.schema, status, cursor=replica.status.cursor)
 
 
-def log_result(result: LoadResult, run_id: str) -> None:
-    """Say what was loaded."""
+def _log(result: LoadResult, run_id: str) -> None:
     logger.info(
         "Loaded %s: %s, %d rows written, %d deleted, %d in raw",
         result.table,
@@ -162,62 +164,70 @@ def log_result(result: LoadResult, run_id: str) -> None:
     )
 
 
-def as_result(
-    replica: Replica, action: Action, moved: Moved, *, rows_total: int, started: float
-) -> LoadResult:
-    """Put the counters of a load into the value that travels on."""
-    return LoadResult(
-        table=replica.schema.name,
-        action=action,
-        generation=replica.status.generation,
-        rows_written=moved.written,
-        rows_deleted=moved.deleted,
-        rows_total=rows_total,
-        bytes_written=moved.bytes,
-        seconds=time.monotonic() - started,
-        coercions=moved.coercions,
-        drift=moved.drift,
-    )
+def _copies_a_chunk(analytics: Connection, job: _Job) -> bool:
+    """Copy and commit the next chunk of a first load, if there is one."""
+    with job.transaction(analytics) as (replica, raw):
+        if not is_left_to_copy(analytics, replica, raw):
+            return False
+        checkpoint = copy_chunk(analytics, replica, raw, job.asked.chunk_rows)
+        record_progress(analytics, raw, job.table, rows=checkpoint.rows, run_id=job.run_id)
+    logger.debug("Staged %d rows of %s", checkpoint.rows, job.table)
+    return not checkpoint.is_complete
 
 
-def require_equal_counts(table: str, rows_in_replica: int, rows_in_raw: int) -> None:
-    """Refuse to commit a raw table that has not as many rows as the replica.
-
-    Raises:
-        DataLoadingError: The counts differ.
-    """
-    if rows_in_replica != rows_in_raw:
-        raise DataLoadingError(
-            f"Table {table} has {rows_in_replica} rows in the replication database but {rows_in_raw} in raw "
-            "after a full load; nothing was committed. A trigger or rule on the raw table can cause this.",
-            table=table,
-            stage="load",
-        )
-
-
-def _load(
-    analytics: Connection, replica: Replica, raw: RawTable, asked: LoadOptions, started: float
-) -> LoadResult:
-    table = replica.schema.name
-    loaded = read_load_status(analytics, raw.schema, table)
+def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job) -> LoadResult:
+    loaded = read_load_status(analytics, raw.schema, job.table)
     found = find_table(analytics, raw.qualified)
-    action = _action(replica, compare(found, raw) if found else None, loaded, asked)
+    action = _action(replica, compare(found, raw) if found else None, loaded, job.asked)
     if action is Action.NOTHING and loaded is not None:
-        return as_result(replica, action, Moved(), rows_total=loaded.rows_loaded, started=started)
+        return as_result(replica, action, Moved(), rows_total=loaded.rows_loaded, started=job.started)
     rows = replica.count()
     held = loaded.loaded_generation if loaded else 0
     if action is Action.CHANGES and not is_refresh_cheaper(replica.count_changed(held), rows):
-        moved = _changes(analytics, replica, raw, held, asked)
+        moved = _changes(analytics, replica, raw, held, job.asked)
         if count_rows(analytics, raw.qualified) == rows:
-            return as_result(replica, action, moved, rows_total=rows, started=started)
-        logger.warning(
-            "Raw table %s had other rows than the outbox explains; it is loaded in full",
-            table,
-            extra={"action": "load_mismatch", "table": table, "stage": "load"},
+            return as_result(replica, action, moved, rows_total=rows, started=job.started)
+        _warn(job.table, "the outbox does not explain its rows")
+    moved = _whole(analytics, replica, raw, job, rows, is_new=found is None)
+    return as_result(replica, Action.FULL, moved, rows_total=rows, started=job.started)
+
+
+def _whole(
+    analytics: Connection, replica: Replica, raw: RawTable, job: _Job, rows: int, *, is_new: bool
+) -> Moved:
+    """Load every row, from the staging table if a chunked load left one.
+
+    Raises:
+        DataLoadingError: Raw has not as many rows as the replica afterwards.
+    """
+    staged = publish(analytics, replica, raw) if is_new else None
+    if staged is not None and count_rows(analytics, raw.qualified) == rows:
+        return staged
+    if staged is not None:
+        _warn(job.table, "its chunks do not add up")
+    if is_new and staged is None:
+        moved = first_load(analytics, replica, raw)
+    else:
+        moved = refresh(analytics, replica, raw, job.asked.patience)
+    in_raw = count_rows(analytics, raw.qualified)
+    if in_raw != rows:
+        raise DataLoadingError(
+            f"Table {job.table} has {rows} rows in the replication database but {in_raw} in raw after a full "
+            "load; nothing was committed. A trigger or rule on the raw table can cause this.",
+            table=job.table,
+            stage="load",
+            run_id=job.run_id,
         )
-    moved = refresh(analytics, replica, raw, asked.patience) if found else first_load(analytics, replica, raw)
-    require_equal_counts(table, rows, count_rows(analytics, raw.qualified))
-    return as_result(replica, Action.FULL, moved, rows_total=rows, started=started)
+    return moved
+
+
+def _warn(table: str, reason: str) -> None:
+    logger.warning(
+        "Table %s is loaded in full: %s",
+        table,
+        reason,
+        extra={"action": "load_mismatch", "table": table, "stage": "load"},
+    )
 
 
 def _action(
@@ -240,5 +250,5 @@ def _changes(
     analytics: Connection, replica: Replica, raw: RawTable, loaded_generation: int, asked: LoadOptions
 ) -> Moved:
     drift = widen_in_place(analytics, raw, asked.patience)
-    moved = apply_changes(analytics, replica, raw, raw.qualified, loaded_generation)
+    moved = apply_changes(analytics, replica, raw, loaded_generation)
     return moved.with_drift(*drift)

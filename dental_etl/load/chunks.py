@@ -1,0 +1,160 @@
+"""The first load of a large table in chunks, each committed with its checkpoint, published at once.
+
+Chunks go to a staging table that no reader knows. Its comment holds the checkpoint, so rows and
+checkpoint commit together and vanish together. Chunks may belong to different generations of the
+replica; before publishing, the changes since the oldest of them are applied from the outbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+from sqlalchemy import Connection, text
+
+from dental_etl.load.changes import apply_changes
+from dental_etl.load.moved import Moved, coercions
+from dental_etl.load.postgres_schema import add_primary_key, create_table, find_table
+from dental_etl.load.postgres_types import is_exact_key
+from dental_etl.load.raw_table import RawTable
+from dental_etl.load.replica import Replica
+from dental_etl.load.statements import execute
+from dental_etl.run import Coercion, Value
+from dental_etl.wire.copy_feed import copy_rows
+from dental_etl.wire.names import mysql, postgres, stage_table
+
+logger = logging.getLogger(__name__)
+
+_INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_COMMENT = text("SELECT obj_description(to_regclass(:table), 'pg_class')")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(Value):
+    """How far the staging table has come."""
+
+    #: Of the columns that it was made with.
+    shape: str
+    #: The replica's when the first chunk was read.
+    generation: int
+    #: Highest key that is in the staging table; None before the first row.
+    last_key: int | None = None
+    is_complete: bool = False
+    rows: int = 0
+    bytes: int = 0
+    coercions: tuple[Coercion, ...] = ()
+
+    def after(self, *, rows: int, bytes_: int, found: Iterable[Coercion], last_key: int | None) -> Self:
+        """Return the checkpoint after one more chunk."""
+        return replace(
+            self,
+            rows=self.rows + rows,
+            bytes=self.bytes + bytes_,
+            coercions=_added(self.coercions, found),
+            last_key=self.last_key if last_key is None else last_key,
+        )
+
+
+def is_left_to_copy(analytics: Connection, replica: Replica, raw: RawTable) -> bool:
+    """Tell whether a table is to be loaded in chunks and has rows that are in no chunk yet.
+
+    Only the first load of a table with one whole-number key: later ones replace rows that people read,
+    which takes one transaction anyway.
+    """
+    key = replica.schema.key_columns
+    if len(key) != 1 or key[0].data_type not in _INTEGERS or find_table(analytics, raw.qualified) is not None:
+        return False
+    checkpoint = _usable(analytics, replica, raw)
+    return checkpoint is None or not checkpoint.is_complete
+
+
+def copy_chunk(analytics: Connection, replica: Replica, raw: RawTable, chunk_rows: int) -> Checkpoint:
+    """Copy the next rows to the staging table, in the caller's transaction."""
+    before = _usable(analytics, replica, raw)
+    checkpoint = before or _start(analytics, replica, raw)
+    key = replica.schema.primary_key[0]
+    above = "" if checkpoint.last_key is None else f"WHERE {mysql(key)} > {checkpoint.last_key} "
+    wanted, blocks = replica.rows(f"{above}ORDER BY {mysql(key)} LIMIT {int(chunk_rows)}")
+    rows = copy_rows(analytics, _stage(raw), wanted, blocks, freeze=before is None)
+    last = blocks.last_values.get(key)
+    checkpoint = replace(
+        checkpoint.after(
+            rows=rows,
+            bytes_=blocks.bytes,
+            found=coercions(replica.schema.name, blocks),
+            last_key=None if last is None else int(last),
+        ),
+        is_complete=rows < chunk_rows,
+    )
+    _write(analytics, raw, checkpoint)
+    return checkpoint
+
+
+def publish(analytics: Connection, replica: Replica, raw: RawTable) -> Moved | None:
+    """Make a complete staging table the raw table, in the caller's transaction.
+
+    Returns:
+        What was loaded; None when there is no complete staging table, and then none is left.
+    """
+    checkpoint = _usable(analytics, replica, raw)
+    if checkpoint is None or not checkpoint.is_complete:
+        execute(analytics, f"DROP TABLE IF EXISTS {_stage(raw)}")
+        return None
+    execute(analytics, f"COMMENT ON TABLE {_stage(raw)} IS NULL")
+    execute(analytics, f"ALTER TABLE {_stage(raw)} RENAME TO {postgres(raw.name)}")
+    add_primary_key(analytics, raw.qualified, raw)
+    found = checkpoint.coercions
+    if replica.status.generation > checkpoint.generation:
+        late = apply_changes(analytics, replica, raw, checkpoint.generation)
+        found = _added(found, late.coercions)
+    execute(analytics, f"ANALYZE {raw.qualified}")
+    return Moved(written=checkpoint.rows, bytes=checkpoint.bytes, coercions=found)
+
+
+def _usable(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoint | None:
+    """Return the checkpoint, if the staging table can still become the raw table."""
+    written: str | None = analytics.execute(_COMMENT, {"table": _stage(raw)}).scalar_one()
+    if written is None:
+        return None
+    checkpoint = Checkpoint.from_json(json.loads(written))
+    status = replica.status
+    is_same = checkpoint.shape == _shape(raw) and status.full_generation <= checkpoint.generation
+    is_ahead = status.generation > checkpoint.generation
+    is_explained = replica.has_outbox and is_exact_key(replica.schema.key_columns)
+    can_catch_up = status.generation == checkpoint.generation or (is_ahead and is_explained)
+    return checkpoint if is_same and can_catch_up else None
+
+
+def _start(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoint:
+    execute(analytics, f"DROP TABLE IF EXISTS {_stage(raw)}")
+    create_table(analytics, _stage(raw), raw)
+    return Checkpoint(shape=_shape(raw), generation=replica.status.generation)
+
+
+def _write(analytics: Connection, raw: RawTable, checkpoint: Checkpoint) -> None:
+    written = json.dumps(checkpoint.to_json()).replace("'", "''")
+    execute(analytics, f"COMMENT ON TABLE {_stage(raw)} IS '{written}'")
+
+
+def _stage(raw: RawTable) -> str:
+    return f"{postgres(raw.schema)}.{postgres(stage_table(raw.name))}"
+
+
+def _shape(raw: RawTable) -> str:
+    spelled = json.dumps([list(raw.definitions.items()), raw.primary_key])
+    return hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def _added(before: Iterable[Coercion], found: Iterable[Coercion]) -> tuple[Coercion, ...]:
+    total: Counter[tuple[str, str, str]] = Counter()
+    for coercion in (*before, *found):
+        total[coercion.table, coercion.column, coercion.kind] += coercion.rows
+    return tuple(
+        Coercion(table=table, column=column, kind=kind, rows=rows)
+        for (table, column, kind), rows in sorted(total.items())
+    )

@@ -1,0 +1,94 @@
+"""What every load's transaction begins and ends with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from dental_etl.config import Settings
+from dental_etl.exceptions import TableBusyError
+from dental_etl.load.action import Action
+from dental_etl.load.moved import Moved
+from dental_etl.load.raw_table import RUN_ID_SETTING, RawTable
+from dental_etl.load.replica import Replica, open_replica
+from dental_etl.run import LoadResult, LoadStatus
+from dental_etl.tracking.locks import advisory_key
+from dental_etl.tracking.status import ensure_load_status, record_loaded
+from dental_etl.wire.names import postgres
+
+_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_SET_RUN_ID = text("SELECT set_config(:name, :run_id, true)")
+
+
+def ensure_status_table(analytics: Connection, schema: str) -> None:
+    """Make ``etl_load_status`` once; in a transaction of its own, which other loads wait for."""
+    with analytics.begin():
+        is_there: bool = analytics.execute(
+            text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"{postgres(schema)}.etl_load_status"}
+        ).scalar_one()
+        if not is_there:
+            ensure_load_status(analytics, schema)
+
+
+@contextmanager
+def open_for_load(settings: Settings, analytics: Connection, table: str, run_id: str) -> Iterator[Replica]:
+    """Take the table's place in the current transaction, then open the replica.
+
+    In that order: a snapshot that waited for another load would be older than what raw holds.
+
+    Raises:
+        TableBusyError: Another process loads this table.
+        DataLoadingError: The replica holds no complete copy of the table.
+    """
+    key = advisory_key(f"load-transaction:{settings.analytics.schema}.{table}")
+    is_free: bool = analytics.execute(_LOCK, {"key": key}).scalar_one()
+    if not is_free:
+        raise TableBusyError(
+            f"Another process is loading table {table}; this is tried again.", table=table, stage="load"
+        )
+    analytics.execute(_SET_RUN_ID, {"name": RUN_ID_SETTING, "run_id": run_id})
+    with open_replica(settings.replication, table) as replica:
+        yield replica
+
+
+def finish(
+    analytics: Connection, replica: Replica, raw: RawTable, result: LoadResult, *, run_id: str, now: datetime
+) -> None:
+    """Write ``etl_load_status`` in the transaction of the rows."""
+    status = LoadStatus(
+        table=result.table,
+        last_loaded=now,
+        rows_loaded=result.rows_total,
+        load_status="success",
+        loaded_generation=result.generation,
+        run_id=run_id,
+    )
+    record_loaded(analytics, raw.schema, status, cursor=replica.status.cursor)
+
+
+def as_result(
+    replica: Replica, action: Action, moved: Moved, *, rows_total: int, started: float
+) -> LoadResult:
+    """Put the counters of a load into the value that travels on."""
+    return LoadResult(
+        table=replica.schema.name,
+        action=action,
+        generation=replica.status.generation,
+        rows_written=moved.written,
+        rows_deleted=moved.deleted,
+        rows_total=rows_total,
+        bytes_written=moved.bytes,
+        seconds=time.monotonic() - started,
+        coercions=moved.coercions,
+        drift=moved.drift,
+    )
+
+
+def record_progress(analytics: Connection, raw: RawTable, table: str, *, rows: int, run_id: str) -> None:
+    """Show in ``etl_load_status`` how far the first load of a large table has come."""
+    status = LoadStatus(table=table, rows_loaded=rows, load_status="running", run_id=run_id)
+    record_loaded(analytics, raw.schema, status)
