@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.load.full import LockPatience
-from dental_etl.load.loader import BeforeCommit, LoadOptions, load_table
+from dental_etl.load.loader import BeforeCommit, LoadOptions, load_table, load_table_chunked
 from dental_etl.run import Category, LoadResult, RefreshMode, Strategy
 from dental_etl.tracking.status import CopiedTable, ensure_copy_status, record_copied, take_fence
 from dental_etl.wire.catalog import changed_table_ddl, read_schema
@@ -99,17 +99,17 @@ def load(
         run_id: str = "run-1",
         refresh: RefreshMode = RefreshMode.INCREMENTAL,
         before_commit: BeforeCommit = lambda _connection, _result: None,
+        chunk_rows: int | None = None,
     ) -> LoadResult:
         analytics.rollback()
-        return load_table(
+        patience = LockPatience(tries=2, try_seconds=0.05, pause_seconds=0.01)
+        return (load_table_chunked if chunk_rows else load_table)(
             sandbox_settings,
             config(table),
             run_id=run_id,
             before_commit=before_commit,
             clock=lambda: _NOW,
-            options=LoadOptions(
-                refresh=refresh, patience=LockPatience(tries=2, try_seconds=0.05, pause_seconds=0.01)
-            ),
+            options=LoadOptions(refresh=refresh, patience=patience, chunk_rows=chunk_rows or 1),
         )
 
     return run
