@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,18 +109,26 @@ def find(directory: Path) -> list[psutil.Process]:
 
 def stop(directory: Path, stop_signal: signal.Signals) -> None:
     """End every process of a server, first politely, after 30 s by force."""
-    processes = find(directory)
-    for process in processes:
-        _signal(process, stop_signal)
-    _, remaining = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
-    for process in remaining:
-        _signal(process, signal.SIGKILL)
-    psutil.wait_procs(remaining, timeout=_STOP_SECONDS)
+    for number in (stop_signal, signal.SIGKILL):
+        for process in find(directory):
+            _signal(process, number)
+        if _are_gone(directory):
+            return
 
 
 def kill(directory: Path) -> None:
     """End what an interrupted start left behind; there is nothing to save."""
     stop(directory, signal.SIGKILL)
+
+
+def _are_gone(directory: Path) -> bool:
+    """Wait until no process is found; one that is dead but not yet buried counts as gone."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while find(directory):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _is_ours(process: psutil.Process, marks: set[str]) -> bool:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 from dental_etl.exceptions import SandboxError
@@ -78,7 +79,7 @@ def _postgres_program(name: str) -> str | None:
     found = [path for path in (shutil.which(name, path=folder) for folder in folders) if path]
     found += [path for path in (shutil.which(name),) if path]
     versions = [(version, path) for path in found if (version := _version(path)) >= _OLDEST_POSTGRES]
-    return max(versions)[1] if versions else None
+    return max(versions, key=itemgetter(0))[1] if versions else None
 
 
 def _version(path: str) -> int:

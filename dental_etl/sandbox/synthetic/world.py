@@ -36,6 +36,7 @@ class World:
         self.opened_on = as_of - timedelta(days=3 * 365)
         self.now = datetime.combine(self.opened_on, time(8))
         self.rows: dict[str, list[Row]] = {name: [] for name in tables()}
+        self._removed: dict[str, set[int]] = defaultdict(set)
         self._last_keys: dict[str, int] = defaultdict(int)
         self._calendar: dict[date, list[Action]] = defaultdict(list)
 
@@ -67,8 +68,8 @@ class World:
             row[stamp] = self.stamp
 
     def remove(self, table: str, row: Row) -> None:
-        """Delete a row for good."""
-        self.rows[table].remove(row)
+        """Delete a row for good; it is gone when the last day has been played."""
+        self._removed[table].add(id(row))
 
     def at(self, day: date, action: Action) -> None:
         """Let something happen on a day; days that never come are simply not played."""
@@ -81,6 +82,8 @@ class World:
             self._play(day)
             day += timedelta(days=1)
         self.now = datetime.combine(self.as_of, time(6))
+        for table, removed in self._removed.items():
+            self.rows[table] = [row for row in self.rows[table] if id(row) not in removed]
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
