@@ -23,16 +23,22 @@ class Pace:
     """Number of rows that the next read covers, and the bounds it moves in."""
 
     rows: int
+    #: Rows that one read may bring (the table's batch size).
+    batch_size: int
+    #: Rows that one read may cover.
     most_rows: int
     least_rows: int = LEAST_ROWS
 
-    def after(self, *, read_bytes: int, seconds: float) -> Pace:
+    def after(self, *, read_rows: int, read_bytes: int, seconds: float) -> Pace:
         """Return the pace of the next read: half as many rows, as many, or twice as many.
 
         Args:
-            read_bytes: Bytes that the last read brought.
+            read_rows: Rows that the last read brought.
+            read_bytes: Their bytes.
             seconds: Time that the source needed for it.
         """
+        if read_rows > self.batch_size:  # a mass update: far more rows changed than usual
+            return replace(self, rows=self.batch_size, most_rows=self.batch_size)
         load = max(seconds / AIM_SECONDS, read_bytes / AIM_BYTES)
         if load > 1.0:
             return replace(self, rows=max(self.least_rows, self.rows // 2))
@@ -49,7 +55,11 @@ def first_pace(config: TableConfig, *, is_scan: bool = False) -> Pace:
         is_scan: Whether most rows are only looked at (a pass for changes), not fetched.
     """
     row_bytes = config.estimated_size_mb * 1024 * 1024 / max(config.estimated_rows, 1)
-    most = config.batch_size * (SCAN_FACTOR if is_scan else 1)
     first = min(config.batch_size, int(AIM_BYTES / max(row_bytes, 1.0)))
-    least = min(LEAST_ROWS, most)
-    return Pace(rows=max(first, least), most_rows=most, least_rows=least)
+    least = min(LEAST_ROWS, config.batch_size)
+    return Pace(
+        rows=max(first, least),
+        batch_size=config.batch_size,
+        most_rows=config.batch_size * (SCAN_FACTOR if is_scan else 1),
+        least_rows=least,
+    )

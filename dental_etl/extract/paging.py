@@ -52,7 +52,8 @@ def pages(attempt: Attempt, after: Key | None, pace: Pace, condition: str | None
         if up_to is None:
             return
         after = up_to
-        pace = pace.after(read_bytes=fetched.stream.bytes, seconds=seconds)
+        stream = fetched.stream
+        pace = pace.after(read_rows=stream.rows, read_bytes=stream.bytes, seconds=seconds)
 
 
 def _boundary(attempt: Attempt, after: Key | None, rows: int) -> Key | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 import pymysql
 import pytest
@@ -21,7 +22,9 @@ from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 Extract = Callable[..., ExtractResult]
 _FENCES = count(1)
 #: pymysql's converters without those that turn what the server sends into Python values.
-_NO_DECODERS = {kind: convert for kind, convert in conversions.items() if not isinstance(kind, int)}
+_NO_DECODERS: dict[Any, Any] = {
+    kind: convert for kind, convert in conversions.items() if not isinstance(kind, int)
+}
 
 
 def _config(table: str, cursor: str | None, batch_size: int) -> TableConfig:
