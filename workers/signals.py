@@ -7,7 +7,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from celery.signals import after_setup_logger, after_setup_task_logger, task_postrun, task_prerun
+from celery.signals import (
+    after_setup_logger,
+    after_setup_task_logger,
+    celeryd_after_setup,
+    task_postrun,
+    task_prerun,
+    worker_ready,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +27,10 @@ class Subject:
 
 _NOTHING = Subject()
 _subject: ContextVar[Subject] = ContextVar("subject", default=_NOTHING)
+
+
+#: Those that Celery gives handlers: everything, tasks, and the pool of processes.
+_LOGGERS = (None, "celery.task", "multiprocessing")
 
 
 class SubjectFilter(logging.Filter):
@@ -43,15 +54,16 @@ def subject_of(task: str, args: tuple[Any, ...] | list[Any]) -> Subject:
 
 def connect() -> None:
     """Attach to Celery's signals; calling it again changes nothing."""
-    after_setup_logger.connect(_add_filter, weak=False, dispatch_uid="dental_etl.logger")
-    after_setup_task_logger.connect(_add_filter, weak=False, dispatch_uid="dental_etl.task_logger")
+    # Each of them comes after some handlers were made and before others.
+    for signal in (after_setup_logger, after_setup_task_logger, celeryd_after_setup, worker_ready):
+        signal.connect(_add_filter, weak=False, dispatch_uid="dental_etl.filter")
     task_prerun.connect(_enter, weak=False, dispatch_uid="dental_etl.prerun")
     task_postrun.connect(_leave, weak=False, dispatch_uid="dental_etl.postrun")
 
 
-def _add_filter(logger: logging.Logger, **_: Any) -> None:
-    for handler in logger.handlers:
-        # A handler's filter sees the records of every logger; a logger's would only see its own.
+def _add_filter(**_: Any) -> None:
+    # A handler's filter sees the records of every logger; a logger's would only see its own.
+    for handler in [handler for name in _LOGGERS for handler in logging.getLogger(name).handlers]:
         if not any(isinstance(known, SubjectFilter) for known in handler.filters):
             handler.addFilter(SubjectFilter())
 

@@ -51,6 +51,8 @@ class DiscreetTask(Task):  # type: ignore[type-arg]  # generic in the stubs only
     #: Restarts after a lost worker, and attempts of steps; tables count in the ledger.
     max_retries = 3
     default_retry_delay = 30
+    #: Logged here in our words already; Celery need not print it as a surprise.
+    throws = (TaskFailedError,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         error: BaseException
