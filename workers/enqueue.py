@@ -10,19 +10,20 @@ Each returns the run id; nothing is waited for. The environment decides which cl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 from celery.canvas import Signature
 
 from dental_etl import pipeline
 from dental_etl.config import read_tables
+from dental_etl.exceptions import RunRefusedError
 from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
 from dental_etl.tracking import ledger
 from workers import canvas
 from workers.process import now, settings
 from workers.routing import Queue, TaskName
 
-__all__ = ["Category", "RefreshMode", "category", "nightly", "table", "tables"]
+__all__ = ["Category", "RefreshMode", "category", "nightly", "resume", "table", "tables"]
 
 
 def nightly(run_date: date | None = None) -> str:
@@ -66,6 +67,27 @@ def category(
 ) -> str:
     """Rerun all tables of a category; see `tables`."""
     return _rerun((), Category(name), refresh, wants_dbt=wants_dbt)
+
+
+def resume(run_id: str) -> None:
+    """Publish again, at once, what is open in a run and neither queued nor worked.
+
+    Works without beat, and after Redis lost everything. Other open runs are swept along.
+
+    Raises:
+        RunRefusedError: There is no such run, or it has ended.
+    """
+    import workers.app  # noqa: F401  # makes it the current app, and needs the environment
+    from workers import sweeping
+
+    with pipeline.ledger_transaction(settings()) as connection:
+        run = ledger.run(connection, run_id)
+    if run.status.is_terminal:
+        raise RunRefusedError(
+            f"Run {run_id} has ended ({run.status}). Rerun tables with `dental-etl enqueue table NAME`.",
+            run_id=run_id,
+        )
+    sweeping.sweep(timedelta(0))
 
 
 def _rerun(names: tuple[str, ...], only: Category | None, refresh: RefreshMode, *, wants_dbt: bool) -> str:

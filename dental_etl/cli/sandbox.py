@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +76,14 @@ def destroy(*, directory: Directory = Path(DIRECTORY)) -> None:
 
 def print_change(summary: days.ChangeSummary) -> None:
     """Print what a day at the clinic changed, as counts."""
-    console.out.print(summary.describe())
+    rows: Counter[days.ChangeKind] = Counter()
+    tables = Counter(one.kind for one in summary.changes)
+    for one in summary.changes:
+        rows[one.kind] += one.rows
+    for kind in days.ChangeKind:
+        if rows[kind]:
+            name = kind.replace("_", " ")
+            console.out.print(f"  {rows[kind]:>7,} rows {name} in {tables[kind]} tables", markup=False)
 
 
 def _print_status(directory: Path) -> None:

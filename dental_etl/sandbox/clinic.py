@@ -50,6 +50,7 @@ def create(sandbox: Sandbox, *, patients: int = 2000, seed: int = 1, as_of: date
     """
     refuse_strangers(LOOPBACK, SOURCE_DATABASE)
     started = time.monotonic()
+    _mark(sandbox).unlink(missing_ok=True)
     rows = generate(seed=seed, patients=patients, as_of=as_of).rows
     with connect(sandbox) as connection:
         _create_tables(connection)
@@ -61,10 +62,21 @@ def create(sandbox: Sandbox, *, patients: int = 2000, seed: int = 1, as_of: date
         rows=sum(map(len, rows.values())),
         seconds=round(time.monotonic() - started, 1),
     )
+    _mark(sandbox).touch()
     logger.info(
         "Created a clinic of %s patients", patients, extra={"action": "sandbox_create"} | summary.to_json()
     )
     return summary
+
+
+def exists(sandbox: Sandbox) -> bool:
+    """Tell whether the source holds a clinic that was filled to its end."""
+    return _mark(sandbox).exists()
+
+
+def _mark(sandbox: Sandbox) -> Path:
+    """Return the file that says so; it goes when the server's data go."""
+    return sandbox.source.directory / "clinic"
 
 
 def refuse_strangers(host: str, database: str) -> None:

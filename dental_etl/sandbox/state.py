@@ -84,6 +84,7 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that `Settings` reads, to run the pipeline against this sandbox."""
+        messages = (self.directory / "notifications.jsonl").as_uri()
         broker = f"redis://:{self.broker.password}@{LOOPBACK}:{self.broker.port}"
         return {
             "ETL_ENVIRONMENT": "test",
@@ -96,6 +97,7 @@ class Sandbox:
             "TEST_BLOCKED_HOURS": "",
             "TEST_TABLES_FILE": str(self.directory / "tables.yml"),
             "TEST_ARTIFACTS_URL": str(self.directory / "artifacts"),
+            **dict.fromkeys(("TEST_NOTIFY_CRITICAL", "TEST_NOTIFY_WARNING", "TEST_NOTIFY_INFO"), messages),
             "DBT_TARGET": "local",
         }
 

@@ -1,0 +1,214 @@
+"""The Celery side on one machine, for the demo and the tests: workers per queue, beat, Flower.
+
+Every process is remembered by pid and start time in a file, so that any later command can stop
+exactly these processes and no others, whatever happened to the one that started them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from dental_etl.exceptions import SandboxError
+from workers.routing import Queue
+
+logger = logging.getLogger(__name__)
+
+#: Worker processes per queue: enough to see parallel work on two cores.
+CONCURRENCY = {Queue.CONTROL: 2, Queue.LARGE: 1, Queue.EXTRACT: 2, Queue.LOAD: 2, Queue.DBT: 1}
+_STOP_SECONDS = 10.0
+#: The shell starts the process, says its pid and ends, so that it is nobody's child and no zombie.
+_DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+_PROJECT_ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process of the stack."""
+
+    #: ``extract``, ``beat``, ``flower``, ...
+    name: str
+    pid: int
+    #: Seconds since the epoch, as the kernel tells it; a recycled pid has another.
+    created: float
+
+    def find(self) -> psutil.Process | None:
+        """Return the running process, None when it is gone."""
+        try:
+            process = psutil.Process(self.pid)
+            is_ours = abs(process.create_time() - self.created) < 1.0
+            return process if is_ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowerAccess:
+    """How to look at Flower."""
+
+    port: int
+    user: str
+    password: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def start(
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    flower_port: int | None = None,
+    concurrency: Mapping[Queue, int] = CONCURRENCY,
+    with_beat: bool = True,
+) -> FlowerAccess | None:
+    """Stop what an earlier call left, then start workers, beat and Flower in the background.
+
+    Args:
+        directory: Holds the pid file and the logs.
+        environment: Variables of `Settings`; added to this process's own.
+        flower_port: Where Flower listens on the loopback; None for no Flower.
+        concurrency: Worker processes per queue.
+        with_beat: Whether beat runs too.
+    """
+    stop(directory)
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    access = (
+        FlowerAccess(port=flower_port, user="demo", password=secrets.token_urlsafe(9))
+        if flower_port
+        else None
+    )
+    variables = {**os.environ, **environment, **_variables(directory, access)}
+    commands = {queue.value: _worker(queue, count) for queue, count in concurrency.items()}
+    if with_beat:
+        commands["beat"] = ["-A", "beat.app", "beat", "--loglevel", "INFO"]
+    if access:
+        commands["flower"] = [
+            "-A",
+            "workers.app",
+            "flower",
+            f"--conf={_PROJECT_ROOT / 'ops/flower/flowerconfig.py'}",
+        ]
+    for name, arguments in commands.items():
+        _remember(directory, _spawn(name, arguments, directory, variables))
+    return access
+
+
+def stop(directory: Path) -> None:
+    """Stop every process of the stack: first politely, after ten seconds for good, children included."""
+    found = [running for process in processes(directory) if (running := process.find())]
+    family = [relative for process in found for relative in (process, *_children(process))]
+    for process in found:
+        _signal(process, "terminate")
+    psutil.wait_procs(found, timeout=_STOP_SECONDS)
+    for process in family:
+        _signal(process, "kill")
+    psutil.wait_procs(family, timeout=_STOP_SECONDS)
+    _file(directory).unlink(missing_ok=True)
+
+
+def processes(directory: Path) -> tuple[Process, ...]:
+    """Return the processes that were started and not stopped since; some may have died."""
+    try:
+        lines = _file(directory).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return ()
+    return tuple(Process(**json.loads(line)) for line in lines if line.strip())
+
+
+def require_alive(directory: Path) -> None:
+    """Pass while every process of the stack runs.
+
+    Raises:
+        SandboxError: One is gone; the message names it and its log.
+    """
+    known = processes(directory)
+    if not known:
+        raise SandboxError("The demo was stopped from elsewhere.")
+    for process in known:
+        if process.find() is None:
+            raise SandboxError(
+                f"The {process.name} process of the demo died; see {log(directory, process.name)}."
+            )
+
+
+def log(directory: Path, name: str) -> Path:
+    """Return the log file of one process."""
+    return directory / "logs" / f"{name}.log"
+
+
+def _worker(queue: Queue, count: int) -> list[str]:
+    quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    return [
+        "-A",
+        "workers.app",
+        "worker",
+        "-Q",
+        queue.value,
+        "-n",
+        f"{queue.value}@%h",
+        "-c",
+        str(count),
+        *quiet,
+    ]
+
+
+def _variables(directory: Path, access: FlowerAccess | None) -> dict[str, str]:
+    variables = {
+        "PROJECT_ROOT": str(_PROJECT_ROOT),
+        "REMAP_SIGTERM": "SIGQUIT",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if access:
+        variables["FLOWER_BASIC_AUTH"] = f"{access.user}:{access.password}"
+        variables["FLOWER_PORT"] = str(access.port)
+        variables["FLOWER_DB"] = str(directory / "flower")
+    return variables
+
+
+def _spawn(name: str, arguments: list[str], directory: Path, variables: Mapping[str, str]) -> Process:
+    command = [sys.executable, "-m", "celery", *arguments]
+    started = subprocess.run(
+        ["/bin/sh", "-c", _DETACH, "sh", str(log(directory, name)), *command],
+        cwd=_PROJECT_ROOT,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+        start_new_session=True,  # a Ctrl-C in the terminal must not reach it past us
+    )
+    pid = int(started.stdout)
+    return Process(name=name, pid=pid, created=psutil.Process(pid).create_time())
+
+
+def _remember(directory: Path, process: Process) -> None:
+    with _file(directory).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(process)) + "\n")
+
+
+def _file(directory: Path) -> Path:
+    return directory / "stack.jsonl"
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal(process: psutil.Process, name: str) -> None:
+    try:
+        getattr(process, name)()
+    except psutil.NoSuchProcess:
+        logger.debug("process %s is gone already", process.pid)
