@@ -66,6 +66,10 @@ class RowTooLongError(Exception):
     """The server answered NULL for a packed row: it is longer than max_allowed_packet."""
 
 
+class UnexpectedAnswerError(Exception):
+    """The answer has another shape than the row format says; says which, and no value."""
+
+
 class PublicCursor:
     """The same rows through pymysql's public cursor: slower, and free of private names."""
 
@@ -144,9 +148,7 @@ class _Result:
         driver._execute_command(COMMAND.COM_QUERY, sql)
         found = driver._read_packet().read_length_encoded_integer()
         if found != columns:
-            raise pymysql.err.ProgrammingError(
-                CR.CR_MALFORMED_PACKET, f"{found} result columns, not {columns}"
-            )
+            raise UnexpectedAnswerError(f"{found} result columns instead of {columns}")
         for _ in range(columns + 1):  # the column definitions and the end of them
             driver._read_packet()
 
@@ -213,7 +215,7 @@ class _Result:
         (status,) = _STATUS.unpack_from(packet, 7)
         self._driver.server_status = status
         if status & _MORE_RESULTS:
-            raise pymysql.err.ProgrammingError(CR.CR_COMMANDS_OUT_OF_SYNC, "One statement at a time")
+            raise UnexpectedAnswerError("more than one result")
 
 
 def _length(buffer: bytes) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role
 from dental_etl.connections import database_errors
-from dental_etl.exceptions import DatabaseConnectionError, DatabaseError
+from dental_etl.exceptions import DatabaseConnectionError, DatabaseError, DataExtractionError
 from dental_etl.wire import packets
 from dental_etl.wire.blocks import BlockEncoder, row_too_long
 from dental_etl.wire.names import literal
@@ -70,6 +70,12 @@ class BlockStream:
             is_drained = True
         except packets.RowTooLongError:
             raise row_too_long(self._format.table) from None
+        except packets.UnexpectedAnswerError as error:
+            table = self._format.table
+            raise DataExtractionError(
+                f"The query for table {table} gave {error}. This is a programming error; please report it.",
+                table=table,
+            ) from None
         except DatabaseError as error:
             # The server's error is the last packet of its answer; nothing is left to read.
             is_drained = not isinstance(error, DatabaseConnectionError)
