@@ -15,7 +15,7 @@ from dental_etl.config import Role, Settings, TableConfig, read_tables
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
 from dental_etl.extract.replicator import extract_table
-from dental_etl.load.loader import load_table, load_table_chunked
+from dental_etl.load.loader import LoadOptions, load_table, load_table_chunked
 from dental_etl.plan import TablePlan, plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, LoadResult, RefreshMode, Stage
 from dental_etl.tracking import ledger, status
@@ -73,6 +73,7 @@ def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> 
             run_id=run_id,
             before_commit=lambda connection, done: ledger.finish_load(connection, claim, done, clock()),
             clock=clock,
+            options=LoadOptions(refresh=claim.refresh),
         )
     _log(Stage.LOAD, run_id, table, result.rows_written, result.seconds)
     return result
