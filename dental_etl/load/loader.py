@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.connections import connect
-from dental_etl.exceptions import DataLoadingError
+from dental_etl.exceptions import DatabaseError, DataLoadingError
 from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper
 from dental_etl.load.changes import apply_changes
 from dental_etl.load.chunks import copy_chunk, is_left_to_copy, publish
@@ -103,7 +103,8 @@ def load_table(
         options: Full refresh, and patience with readers.
 
     Returns:
-        What was done: ``full``, ``changes`` or ``nothing``.
+        What was done: ``full``, ``changes`` or ``nothing``. A full load counts every row as written and
+        none as deleted.
 
     Raises:
         DataLoadingError: A row or column cannot be stored, or raw differs from the replica at the end.
@@ -111,12 +112,11 @@ def load_table(
         DatabaseError: A server could not be reached, or refused a statement.
     """
     job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
-    with job.analytics() as analytics:
-        with job.transaction(analytics) as (replica, raw):
-            result = _load(analytics, replica, raw, job)
-            finish(analytics, replica, raw, result, run_id=run_id, now=clock())
-            before_commit(analytics, result)
-        forget_changes(settings.replication, config.table_name, result.generation)
+    with job.analytics() as analytics, job.transaction(analytics) as (replica, raw):
+        result = _load(analytics, replica, raw, job)
+        finish(analytics, replica, raw, result, run_id=run_id, now=clock())
+        before_commit(analytics, result)
+    _empty_outbox(settings, result)
     _log(result, run_id)
     return result
 
@@ -143,6 +143,19 @@ def load_table_chunked(
     return load_table(
         settings, config, run_id=run_id, before_commit=before_commit, clock=clock, options=options
     )
+
+
+def _empty_outbox(settings: Settings, result: LoadResult) -> None:
+    """Delete what was loaded; the load is committed by now, so failing here must not make it fail."""
+    try:
+        forget_changes(settings.replication, result.table, result.generation)
+    except DatabaseError as error:
+        logger.warning(
+            "The outbox of %s keeps entries that are loaded; the next load deletes them (%s)",
+            result.table,
+            error.code,
+            extra={"action": "outbox_kept", "table": result.table, "stage": "load"},
+        )
 
 
 def _log(result: LoadResult, run_id: str) -> None:

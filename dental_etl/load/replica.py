@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import DatabaseSettings
 from dental_etl.config.tables import TableSchema
-from dental_etl.connections import connect
+from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataLoadingError
 from dental_etl.load.statements import count_rows, execute
 from dental_etl.run import CopyStatus
@@ -131,9 +131,12 @@ def forget_changes(database: DatabaseSettings, table: str, generation: int) -> N
         database: Replication.
         table: As the source spells it.
         generation: The generation that raw holds.
+
+    Raises:
+        DatabaseError: The entries stay for the next load to delete.
     """
     outbox = changed_table(table)
-    with connect(database) as connection:
+    with connect(database) as connection, database_errors(database.role, table=table, stage="load"):
         if read_schema(connection, database.database, outbox) is None:
             return
         connection.rollback()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from dental_etl.config import Settings
-from dental_etl.exceptions import DataLoadingError, FencedError, TableBusyError
+from dental_etl.exceptions import DatabaseConnectionError, DataLoadingError, FencedError, TableBusyError
 from dental_etl.run import LoadResult, RefreshMode
 from dental_etl.tracking.status import read_load_status
 
@@ -182,6 +182,19 @@ def test_a_crash_after_the_commit_is_repaired_by_the_next_load(
     assert outbox_size("patient") == 1
     assert load("patient").action == "nothing"
     assert outbox_size("patient") == 0
+
+
+def test_an_outbox_that_cannot_be_emptied_does_not_fail_a_committed_load(
+    copy_whole: Copy, load: Load, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy_whole("patient", _TABLE, _THREE)
+    monkeypatch.setattr("dental_etl.load.loader.forget_changes", _lost)
+    assert load("patient").rows_total == 3
+    assert "the next load deletes them (E_CONNECTION)" in caplog.text
+
+
+def _lost(*_arguments: object) -> None:
+    raise DatabaseConnectionError("lost")
 
 
 def _killed(*_arguments: object) -> None:
