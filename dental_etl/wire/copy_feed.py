@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection
@@ -23,8 +24,8 @@ _COLUMN = re.compile(r"^COPY .*?, line \d+, column (.+?)(?:$|: )", re.MULTILINE)
 class _Feed:
     """A file for psycopg2 that hands out whole blocks, larger than asked for if they are."""
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self._blocks = iter(blocks)
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
         self.rows = 0
         self.failure: BaseException | None = None
 
@@ -63,17 +64,11 @@ def copy_rows(
         DataLoadingError: A value does not fit its column, or rows were lost; names the column.
         DatabaseError: Any other error of the server.
     """
-    feed = _Feed(blocks)
     options = " WITH (FREEZE)" if freeze else ""
     statement = f"COPY {table} ({row_format.copy_columns}) FROM STDIN{options}"
-    with packets.driver_in_transaction(connection).cursor() as cursor:
-        try:
-            cursor.copy_expert(statement, feed, _READ_BYTES)
-        except psycopg2.Error as error:
-            if feed.failure is not None:
-                raise feed.failure from None
-            raise _translated(error, row_format) from None
-        written = int(cursor.rowcount)
+    with packets.finished(blocks) as iterator:
+        feed = _Feed(iterator)
+        written = _copy(packets.driver_in_transaction(connection), statement, feed, row_format)
     if written != feed.rows:
         raise DataLoadingError(
             f"Table {row_format.table}: {feed.rows} rows were sent to PostgreSQL, which took {written}. "
@@ -81,6 +76,17 @@ def copy_rows(
             table=row_format.table,
         )
     return written
+
+
+def _copy(driver: Any, statement: str, feed: _Feed, row_format: RowFormat) -> int:
+    with driver.cursor() as cursor:
+        try:
+            cursor.copy_expert(statement, feed, _READ_BYTES)
+        except psycopg2.Error as error:
+            if feed.failure is not None:
+                raise feed.failure from None
+            raise _translated(error, row_format) from None
+        return int(cursor.rowcount)
 
 
 def _translated(error: psycopg2.Error, row_format: RowFormat) -> Exception:

@@ -58,16 +58,21 @@ def load_data(
         DataExtractionError: A value does not fit its column, or rows were lost; names the column.
         DatabaseError: Any other error of the server.
     """
+    with packets.finished(blocks) as iterator:
+        first = next(iterator, None)
+        if first is None:
+            return LoadedRows(rows=0, bytes=0)
+        return _load(connection, table, row_format, chain([first], iterator))
+
+
+def _load(connection: Connection, table: str, row_format: RowFormat, blocks: Iterable[bytes]) -> LoadedRows:
     sent = _Sent()
-    first = next(iterator := iter(blocks), None)
-    if first is None:
-        return LoadedRows(rows=0, bytes=0)
     driver = packets.driver_in_transaction(connection)
     statement = _STATEMENT.format(
         table=mysql(table), columns=row_format.load_columns, assignments=row_format.load_set
     )
     with _errors(table, row_format), _enum_mode(driver, row_format):
-        answer = packets.send_blocks(driver, statement, sent.counted(chain([first], iterator)))
+        answer = packets.send_blocks(driver, statement, sent.counted(blocks))
         excused = _excused_warnings(driver, row_format) if row_format.enum_columns and answer.warnings else 0
     if (answer.records, answer.skipped, answer.warnings) != (sent.rows, 0, excused):
         raise DataExtractionError(
@@ -103,8 +108,11 @@ def _enum_mode(driver: Any, row_format: RowFormat) -> Iterator[None]:
         cursor.execute("SELECT @@SESSION.sql_mode, @@SESSION.max_error_count")
         mode, warnings = cursor.fetchone()
         cursor.execute("SET SESSION sql_mode = '', max_error_count = %s", (_MOST_WARNINGS,))
-        yield
-        cursor.execute("SET SESSION sql_mode = %s, max_error_count = %s", (mode, warnings))
+        try:
+            yield
+        finally:
+            if driver.open:
+                cursor.execute("SET SESSION sql_mode = %s, max_error_count = %s", (mode, warnings))
 
 
 def _excused_warnings(driver: Any, row_format: RowFormat) -> int:

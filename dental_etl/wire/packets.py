@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
@@ -97,6 +98,17 @@ def driver_in_transaction(connection: Connection) -> Any:
     if not connection.in_transaction():
         connection.begin()
     return driver_connection(connection)
+
+
+@contextmanager
+def finished(blocks: Iterable[bytes]) -> Iterator[Iterator[bytes]]:
+    """Iterate blocks, and close them whatever happens: the reader below must not wait for the collector."""
+    iterator = iter(blocks)
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 def is_usable(driver: Any) -> bool:

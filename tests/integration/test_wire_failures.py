@@ -180,15 +180,46 @@ def test_a_failure_of_the_source_in_a_load_is_told_of_the_source(
         load_data(replica, "patient", FORMAT, read_blocks(source, "SELECT id FROM missing", None, FORMAT))
 
 
-def test_strict_mode_is_back_after_a_table_with_enum_columns(replication: Connection) -> None:
-    replication.exec_driver_sql("CREATE TABLE e (e enum('a','b'))")
-    before: str = replication.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar_one()
-    column = Column(
+@pytest.fixture
+def with_enum(replication: Connection) -> RowFormat:
+    replication.exec_driver_sql("CREATE TABLE e (e enum('a','b'), n int NOT NULL)")
+    kind = Column(
         name="e", data_type="enum", column_type="enum('a','b')", is_nullable=True, charset="utf8mb4"
     )
-    wanted = row_format(TableSchema(name="e", engine="InnoDB", columns=(column,)), Target.MYSQL)
-    load_data(replication, "e", wanted, [b"a\n\n"])
-    assert replication.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar_one() == before
+    number = Column(name="n", data_type="int", column_type="int", is_nullable=False)
+    return row_format(TableSchema(name="e", engine="InnoDB", columns=(kind, number)), Target.MYSQL)
+
+
+def mode(connection: Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode").scalar_one())
+
+
+def test_strict_mode_is_back_after_a_table_with_enum_columns(
+    replication: Connection, with_enum: RowFormat
+) -> None:
+    load_data(replication, "e", with_enum, [b"a\t1\n\t2\n"])
+    assert mode(replication) == "STRICT_ALL_TABLES"
+
+
+def test_strict_mode_is_back_after_a_failure_of_the_blocks(
+    replication: Connection, with_enum: RowFormat
+) -> None:
+    with pytest.raises(TimeoutError):
+        load_data(replication, "e", with_enum, failing())
+    assert mode(replication) == "STRICT_ALL_TABLES"
+
+
+def test_other_columns_stay_strict_beside_an_enum(replication: Connection, with_enum: RowFormat) -> None:
+    with pytest.raises(DataExtractionError, match="2 warnings"):
+        load_data(replication, "e", with_enum, [b"\tx\n"])
+
+
+def test_a_failed_copy_closes_the_read_behind_it(raw: Connection, source: Connection) -> None:
+    stream = read_blocks(source, MUCH, None, POSTGRES_FORMAT)
+    with pytest.raises(DataLoadingError):
+        copy_rows(raw, "patient", POSTGRES_FORMAT, stream)
+    source.rollback()
+    assert source.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
 @pytest.fixture
