@@ -24,6 +24,7 @@ class NextStep:
 _TEST = "dental-etl test-connections"
 _VALIDATE = "dental-etl validate"
 _ANALYZE = "dental-etl analyze"
+_BUILD = "dental-etl dbt build"
 #: What a code asks for before the table is worth another attempt.
 _FIRST = {
     "E_CONNECTION": ("A database could not be reached", _TEST),
@@ -119,9 +120,9 @@ def _after_left_out(report: RunReport) -> Iterator[NextStep]:
 def _after_dbt(report: RunReport) -> Iterator[NextStep]:
     if report.dbt is not None and report.dbt.status is DbtStatus.FAILED:
         why = f"dbt failed: {report.dbt.reason.rstrip('.')}." if report.dbt.reason else "dbt failed."
-        yield NextStep(
-            why=f"{why} Marts below the failed nodes are last night's.", commands=("dental-etl dbt build",)
-        )
+        yield NextStep(why=f"{why} Marts below the failed nodes are last night's.", commands=(_BUILD,))
+    elif report.failed and report.header.kind is RunKind.NIGHTLY:
+        yield NextStep(why="The marts are last night's. Once the tables are loaded:", commands=(_BUILD,))
 
 
 def _after_drift(report: RunReport) -> Iterator[NextStep]:

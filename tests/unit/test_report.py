@@ -204,7 +204,7 @@ def test_the_headline_says_what_happened(made: RunReport, expected: str) -> None
 
 
 def test_a_failed_table_gets_the_command_that_runs_it_again() -> None:
-    (step,) = next_steps(report(failed("claim")))
+    step, _ = next_steps(report(failed("claim")))
     assert step.commands == ("dental-etl enqueue table claim",)
 
 
@@ -214,7 +214,7 @@ def test_a_manual_run_is_repeated_as_it_was_started() -> None:
 
 
 def test_a_lost_connection_is_looked_at_before_the_table_is_run_again() -> None:
-    (step,) = next_steps(report(failed("claim", code="E_CONNECTION")))
+    step, _ = next_steps(report(failed("claim", code="E_CONNECTION")))
     assert step.commands == ("dental-etl test-connections", "dental-etl enqueue table claim")
 
 
@@ -229,6 +229,15 @@ def test_hundreds_of_tables_without_a_turn_need_no_typing() -> None:
 
 def test_a_failed_dbt_is_built_again_not_the_night() -> None:
     assert next_steps(report(table(), dbt=DBT_FAILED))[0].commands == ("dental-etl dbt build",)
+
+
+def test_after_a_night_without_dbt_the_marts_come_last() -> None:
+    assert next_steps(report(failed(), not_run()))[-1].commands == ("dental-etl dbt build",)
+
+
+def test_a_rerun_does_not_ask_for_marts() -> None:
+    made = report(failed(), header=header(kind=RunKind.RERUN))
+    assert [step.commands for step in next_steps(made)] == [("dental-etl enqueue table claim",)]
 
 
 def test_a_good_night_asks_for_nothing() -> None:
