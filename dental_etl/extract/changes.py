@@ -13,7 +13,6 @@ from dental_etl.extract import cursors, paging, publishing, queries
 from dental_etl.extract.attempt import Attempt, TableCursor, schema_text
 from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.cursors import CursorKind
-from dental_etl.extract.governor import first_pace
 from dental_etl.extract.keys import Key
 from dental_etl.extract.shadow import source_clock
 from dental_etl.run import CopyStatus, Cursor
@@ -43,7 +42,7 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
     _create_stage(attempt)
     condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
     after = _first_key(attempt, cursor, checkpoint)
-    for page in paging.pages(attempt, after, first_pace(attempt.plan.config, is_scan=True), condition):
+    for page in paging.changed_pages(attempt, after, condition):
         checkpoint = replace(checkpoint, position=page.up_to or checkpoint.position)
         checkpoint = _merge(attempt, cursor, checkpoint, page)
     return _finish(attempt, cursor, status, checkpoint)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dental_etl.extract import keys, queries
+from dental_etl.extract import governor, keys, queries
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.governor import Pace
 from dental_etl.extract.keys import Key
@@ -39,21 +39,44 @@ def pages(attempt: Attempt, after: Key | None, pace: Pace, condition: str | None
     """
     while True:
         up_to = _boundary(attempt, after, pace.rows)
-        sql = queries.page(
-            attempt.schema,
-            attempt.row_format.select_list,
-            KeyRange(after=after, up_to=up_to),
-            condition,
-        )
         started = time.monotonic()
-        fetched = attempt.reader.page(sql, attempt.row_format)
+        page = _page(attempt, KeyRange(after=after, up_to=up_to), condition)
         seconds = time.monotonic() - started
-        yield Page(fetched=fetched, up_to=up_to)
+        yield page
         if up_to is None:
             return
         after = up_to
-        stream = fetched.stream
+        stream = page.fetched.stream
         pace = pace.after(read_rows=stream.rows, read_bytes=stream.bytes, seconds=seconds)
+
+
+def changed_pages(attempt: Attempt, after: Key | None, condition: str | None) -> Iterator[Page]:
+    """Yield the rows that meet a condition: in one read where that is quick, else page by page.
+
+    Args:
+        attempt: The table.
+        after: Last key that is already done.
+        condition: Which rows; all by default.
+
+    Raises:
+        DeadlineError: The window closed.
+    """
+    config = attempt.plan.config
+    if governor.fits_one_read(config, _examined_rows(attempt, after, condition)):
+        yield _page(attempt, KeyRange(after=after), condition)
+    else:
+        yield from pages(attempt, after, governor.first_pace(config, is_scan=True), condition)
+
+
+def _page(attempt: Attempt, key_range: KeyRange, condition: str | None) -> Page:
+    sql = queries.page(attempt.schema, attempt.row_format.select_list, key_range, condition)
+    return Page(fetched=attempt.reader.page(sql, attempt.row_format), up_to=key_range.up_to)
+
+
+def _examined_rows(attempt: Attempt, after: Key | None, condition: str | None) -> int:
+    row = attempt.reader.row(queries.explain(attempt.schema, KeyRange(after=after), condition))
+    # No number means that the optimiser has already found that there is nothing to read.
+    return int(row.rows or 0) if row is not None else 0
 
 
 def _boundary(attempt: Attempt, after: Key | None, rows: int) -> Key | None:

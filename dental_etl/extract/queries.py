@@ -4,7 +4,7 @@ Text because the rows are selected by an expression that the server concatenates
 are whole tables. Names are quoted in `wire.names`, values rendered by its `literal`. What each costs:
 
 - `boundary`: walks the primary key's index only; reads no row, so MyISAM holds its lock for milliseconds.
-- `page`: reads one range of the primary key.
+- `page`: reads one range of the primary key, or whatever the optimiser prefers for an open one.
 - everything below `STAGE` runs on the replication server alone.
 """
 
@@ -60,11 +60,16 @@ def boundary(schema: TableSchema, after: Key | None, rows: int) -> str:
 def page(schema: TableSchema, select_list: str, key_range: KeyRange, condition: str | None) -> str:
     """Select the rows of a range of keys, only those that meet a further condition."""
     conditions = key_range.conditions(schema)
-    # A range wants its index; a whole table is read faster without.
-    hint = " FORCE INDEX (PRIMARY)" if conditions else ""
+    # A range wants its index; with an open end, a scan or the cursor's own index may be better.
+    hint = " FORCE INDEX (PRIMARY)" if key_range.up_to is not None else ""
     if condition is not None:
         conditions.append(condition)
     return f"SELECT {select_list} FROM {names.mysql(schema.name)}{hint}{_where(conditions)}"
+
+
+def explain(schema: TableSchema, key_range: KeyRange, condition: str | None) -> str:
+    """Ask how many rows a read would examine; reads none of them."""
+    return f"EXPLAIN {page(schema, '*', key_range, condition)}"
 
 
 def create_stage(table: str) -> str:

@@ -19,6 +19,8 @@ from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 
 Extract = Callable[..., ExtractResult]
 _FENCES = count(1)
+#: Size of ten rows so long that a pass over a thousand takes several reads.
+LONG_ROWS_MB = 10.0
 STAMPED = """
     CREATE TABLE visit (
         VisitNum bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -33,7 +35,7 @@ STAMPED = """
 def extract(sandbox_settings: Settings, source_admin: Connection, replication: Connection) -> Extract:
     """Plan and extract `visit` by its stamp, as a run would."""
 
-    def run(cursor: str = "Stamp", *, batch_size: int = 100) -> ExtractResult:
+    def run(cursor: str = "Stamp", *, batch_size: int = 100, size_mb: float = 0.1) -> ExtractResult:
         source_admin.commit()
         fence = next(_FENCES)
         config = TableConfig(
@@ -45,7 +47,7 @@ def extract(sandbox_settings: Settings, source_admin: Connection, replication: C
             performance_category=Category.TINY,
             processing_priority="low",
             estimated_rows=10,
-            estimated_size_mb=0.1,
+            estimated_size_mb=size_mb,
         )
         now = datetime.now(UTC)
         return extract_table(
@@ -235,7 +237,7 @@ def test_many_pages_of_changes_are_all_merged(
 ) -> None:
     extract()
     visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() FROM seq_1_to_950")
-    result = extract(batch_size=100)
+    result = extract(size_mb=LONG_ROWS_MB)
     assert _rows(replication) == _rows(visits)
     assert result.rows_written == 950
 
@@ -246,10 +248,24 @@ def test_each_batch_of_changes_has_a_generation_of_its_own(
     """A load between two batches would otherwise take the second for loaded."""
     extract()
     visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() FROM seq_1_to_950")
-    extract(batch_size=100)
+    extract(size_mb=LONG_ROWS_MB)
     status = _status(replication)
     assert status is not None
     assert len({generation for _, generation in _outbox(replication)}) == status.generation - 1 > 1
+
+
+def test_a_small_pass_is_one_read(extract: Extract, visits: Connection) -> None:
+    extract()
+    visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() FROM seq_1_to_950")
+    assert extract().reads == 3  # the clock, the optimiser's estimate, the rows
+
+
+def test_an_indexed_stamp_is_read_through_its_index(extract: Extract, visits: Connection) -> None:
+    visits.exec_driver_sql("ALTER TABLE visit ADD INDEX (Stamp)")
+    visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() - INTERVAL 1 YEAR FROM seq_1_to_2000")
+    extract()
+    visits.exec_driver_sql("INSERT INTO visit (Stamp) VALUES (NOW())")
+    assert extract(size_mb=LONG_ROWS_MB).reads == 3
 
 
 def test_a_growing_key_as_cursor_reads_only_its_end(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dental_etl.config import TableConfig
-from dental_etl.extract.governor import AIM_BYTES, Pace, first_pace
+from dental_etl.extract.governor import AIM_BYTES, Pace, first_pace, fits_one_read
 from dental_etl.run import Category, Strategy
 
 PACE = Pace(rows=1000, batch_size=8000, most_rows=8000)
@@ -64,5 +64,10 @@ def test_a_batch_size_below_the_least_is_kept() -> None:
     assert first_pace(replace(CONFIG, batch_size=10)).rows == 10
 
 
-def test_an_empty_table_has_a_pace() -> None:
-    assert first_pace(replace(CONFIG, estimated_rows=0, estimated_size_mb=0.0)).rows == 50_000
+def test_a_table_of_unknown_size_starts_carefully() -> None:
+    assert first_pace(replace(CONFIG, estimated_rows=0, estimated_size_mb=0.0)).rows == 8192
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(0, True), (200_000, True), (250_000, False)])
+def test_a_pass_over_little_is_one_read(rows: int, expected: bool) -> None:  # noqa: FBT001  # a case's value
+    assert fits_one_read(CONFIG, rows) is expected
