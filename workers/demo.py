@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ from pathlib import Path
 from dental_etl import pipeline, report, schema_analysis
 from dental_etl.cli import console, night_view
 from dental_etl.cli.sandbox import print_change
-from dental_etl.config import DictConfigProvider, Settings, load_settings
-from dental_etl.exceptions import RunRefusedError
+from dental_etl.config import Settings, load_settings
+from dental_etl.exceptions import ETLPipelineError, RunRefusedError
 from dental_etl.run import RunKind, RunStatus
 from dental_etl.sandbox import change, clinic, servers
 from dental_etl.sandbox.ports import free_ports
@@ -56,7 +57,9 @@ def play(directory: Path, *, patients: int, seed: int) -> RunStatus:
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory), _all_stopped_on_interrupt(directory):
         sandbox = _prepare(directory, patients, seed)
-        settings = load_settings(_provider(sandbox))
+        # This process publishes like any worker, and its children read the same variables.
+        os.environ.update(sandbox.environment(), PROJECT_ROOT=str(Path(__file__).parents[1]))
+        settings = load_settings()
         migrate(settings.analytics)
         access = stack.start(directory, sandbox.environment(), flower_port=free_ports(1)[0])
         assert access is not None  # noqa: S101  # a port was given
@@ -154,11 +157,6 @@ def _show_end(settings: Settings, run_id: str, directory: Path, access: stack.Fl
     console.out.print(view)
 
 
-def _provider(sandbox: Sandbox) -> DictConfigProvider:
-    root = str(Path(__file__).parents[1])
-    return DictConfigProvider({**sandbox.environment(), "PROJECT_ROOT": root})
-
-
 def _write_access(directory: Path, access: stack.FlowerAccess) -> None:
     path = directory / "flower.json"
     path.touch(mode=0o600)
@@ -184,11 +182,14 @@ def _alone(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _all_stopped_on_interrupt(directory: Path) -> Iterator[None]:
-    """Treat Ctrl-C, a kill and a closed terminal alike: stop all, then leave."""
+    """Leave nothing running after a failure; treat Ctrl-C, a kill and a closed terminal alike."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         yield
+    except ETLPipelineError:
+        stop(directory)
+        raise
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
