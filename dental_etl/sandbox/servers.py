@@ -31,6 +31,14 @@ _ATTEMPTS = 3
 #: Written when a data directory is complete.
 _READY_MARK = "ready"
 
+#: Files of the sandbox and of what was tried on it.
+_TRIED = (
+    state.state_file(Path()).name,
+    state.environment_file(Path()).name,
+    "tables*.yml",
+    "notifications.jsonl",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Program:
@@ -125,22 +133,20 @@ def status(directory: Path) -> tuple[ServerStatus, ...]:
 
 
 def destroy(directory: Path) -> None:
-    """Stop the servers and delete everything that the sandbox made."""
+    """Stop the servers and delete what the sandbox, and trying the product on it, made."""
     directory = directory.resolve()
     if not directory.is_dir():
         return
     with _locked(directory):
         sandbox = state.load(directory)
         _stop_all(directory)
-        for folder in {server.directory.parent for server in sandbox.servers} if sandbox else ():
-            shutil.rmtree(folder)
-        for path in (
-            state.state_file(directory),
-            state.environment_file(directory),
-            directory / "tables.yml",
-        ):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(directory / "artifacts", ignore_errors=True)
+        made = {server.directory.parent for server in sandbox.servers} if sandbox else set()
+        for folder in (*made, directory / "artifacts", directory / "changelogs"):
+            if folder.exists():
+                shutil.rmtree(folder)
+        for pattern in _TRIED:
+            for path in directory.glob(pattern):
+                path.unlink()
         _lock_file(directory).unlink(missing_ok=True)
     if not any(directory.iterdir()):
         directory.rmdir()
