@@ -149,9 +149,8 @@ def prune_artifacts(settings: Settings, before: datetime) -> int:
     Only folders that are named like a run are touched, and the name says when it began.
     """
     folder = Path(settings.artifacts_url)
-    if not folder.is_dir():
-        return 0
-    old = [path for path, began_at in _run_folders(folder) if began_at < before]
+    folders = [*_run_folders(folder), *_run_folders(folder / "dbt")]
+    old = [path for path, began_at in folders if began_at < before]
     for path in old:
         shutil.rmtree(path)
     return len(old)
@@ -196,7 +195,7 @@ def _shadows(table: str) -> tuple[str, str]:
 
 
 def _run_folders(folder: Path) -> Iterator[tuple[Path, datetime]]:
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _RUN_FOLDER.fullmatch(path.name)
         if match is not None and path.is_dir() and not path.is_symlink():
             yield path, datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)

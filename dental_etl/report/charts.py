@@ -17,6 +17,8 @@ _LANE_MOST = 22.0
 _LANE_LEAST = 5.0
 _BAR_LEAST = 1.5
 _MAX_TICKS = 9
+#: Half a label; nearer to the edge it would be cut.
+_LABEL_ROOM = 24.0
 _TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -123,7 +125,7 @@ def _ticks(start: datetime, end: datetime, scale: float) -> Iterator[Tick]:
     moment = start + timedelta(seconds=step - start.timestamp() % step)
     while moment <= end:
         x = (moment - start).total_seconds() * scale
-        if x <= TIMELINE_WIDTH - 24:  # a label at the edge would be cut
+        if _LABEL_ROOM <= x <= TIMELINE_WIDTH - _LABEL_ROOM:
             yield Tick(x=x, label=f"{moment.astimezone(CENTRAL):{pattern}}")
         moment += timedelta(seconds=step)
 

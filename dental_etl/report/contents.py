@@ -134,6 +134,12 @@ class RunReport:
         return ((self.header.finished_at or self.generated_at) - self.header.started_at).total_seconds()
 
     @property
+    def tables_seconds(self) -> float:
+        """Wall time from the start to the end of the last table; all of it while none has ended."""
+        ends = [table.finished_at for table in self.tables if table.finished_at is not None]
+        return (max(ends) - self.header.started_at).total_seconds() if ends else self.seconds
+
+    @property
     def totals(self) -> Totals:
         return Totals(
             rows_read=sum(table.rows_read for table in self.tables),
@@ -212,6 +218,10 @@ def retries(table: TableResult) -> int:
 
 def failed_nodes(dbt: DbtResult) -> tuple[NodeResult, ...]:
     return tuple(n for n in dbt.nodes if n.status in {NodeStatus.ERROR, NodeStatus.FAIL})
+
+
+def warned_nodes(dbt: DbtResult) -> tuple[NodeResult, ...]:
+    return tuple(n for n in dbt.nodes if n.status is NodeStatus.WARN)
 
 
 def held_back_nodes(dbt: DbtResult) -> tuple[NodeResult, ...]:

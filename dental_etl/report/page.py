@@ -96,6 +96,7 @@ def _dbt(dbt: DbtResult) -> dict[str, Any]:
         "counts": [(status, counts[status]) for status in _NODE_TONES if counts[status]],
         "failed": contents.failed_nodes(dbt),
         "held_back": contents.held_back_nodes(dbt),
+        "warned": contents.warned_nodes(dbt),
         "slowest": contents.slowest_nodes(dbt),
         "artifacts": dbt.artifacts,
     }

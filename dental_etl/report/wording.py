@@ -111,7 +111,7 @@ def _tables_sentence(report: RunReport) -> str:
         return "No table was planned."
     if report.pipeline_success:
         subject = "The table" if len(report.tables) == 1 else f"All {total}"
-        return f"{subject} loaded in {duration(report.seconds)}."
+        return f"{subject} loaded in {duration(report.tables_seconds)}."
     parts = [
         f"{len(tables):,} {word}"
         for tables, word in ((report.failed, "failed"), (report.left_out, "had no turn"))

@@ -137,14 +137,13 @@ def test_changed_tables_are_vacuumed(etl: Connection, sandbox_settings: Settings
 
 def test_folders_of_old_runs_are_removed_and_nothing_else(sandbox_settings: Settings, tmp_path: Path) -> None:
     for name in ("20250101T030000-1f9c2a", "20260130T030000-1f9c2a", "keep-me", "20250101T030000"):
-        (tmp_path / name / "dbt").mkdir(parents=True)
+        (tmp_path / name).mkdir()
+        (tmp_path / "dbt" / name).mkdir(parents=True)
     settings = replace(sandbox_settings, artifacts_url=str(tmp_path))
-    assert prune_artifacts(settings, NOW - timedelta(days=90)) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "20260130T030000-1f9c2a",
-        "keep-me",
-        "20250101T030000",
-    }
+    assert prune_artifacts(settings, NOW - timedelta(days=90)) == 2
+    kept = {"20260130T030000-1f9c2a", "keep-me", "20250101T030000"}
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "dbt"}
+    assert {path.name for path in (tmp_path / "dbt").iterdir()} == kept
 
 
 def test_a_tidy_house_is_left_alone(

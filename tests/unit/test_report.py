@@ -203,6 +203,11 @@ def test_the_headline_says_what_happened(made: RunReport, expected: str) -> None
     assert headline(made) == expected
 
 
+def test_the_tables_time_does_not_include_dbt() -> None:
+    made = report(table(finished_at=START + timedelta(seconds=42)))
+    assert headline(made).startswith("The table loaded in 42 s.")
+
+
 def test_a_failed_table_gets_the_command_that_runs_it_again() -> None:
     step, _ = next_steps(report(failed("claim")))
     assert step.commands == ("dental-etl enqueue table claim",)
