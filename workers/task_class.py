@@ -19,7 +19,7 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from dental_etl import pipeline
 from dental_etl.connections import connect
 from dental_etl.exceptions import RETRYABLE, DatabaseError, ETLPipelineError, TableBusyError, TimeLimitError
-from dental_etl.run import Stage
+from dental_etl.run import Finding, Severity, Stage
 from dental_etl.tracking import ledger
 from dental_etl.tracking.locks import advisory_lock
 from workers import canvas
@@ -169,12 +169,21 @@ class StepTask(DiscreetTask):
         if isinstance(error, TableBusyError):  # another delivery is at it
             raise Ignore
         log_error(self.name, error)
-        if self.request.retries < self.max_retries:
+        is_final = isinstance(error, ETLPipelineError) and not isinstance(error, RETRYABLE)
+        if not is_final and self.request.retries < self.max_retries:
             self.again(pause_seconds(self.request.retries), error, run_id)
+        self.give_up(run_id, error)
         self._mark(run_id)
         if self.step is not Step.CLOSE:
             canvas.closing(run_id, after=self.step).apply_async()
         raise TaskFailedError(error_code(error), run_id)
+
+    def give_up(self, run_id: str, error: BaseException) -> None:
+        """Leave a trace for the report of a step that could not be done."""
+        message = f"{self.step} could not be done ({error_code(error)}); see the workers' log."
+        found = Finding(check=f"step_{self.step}", severity=Severity.CRITICAL, table=None, message=message)
+        with pipeline.ledger_transaction(settings()) as connection:
+            ledger.add_findings(connection, run_id, [found])
 
     def _mark(self, run_id: str) -> None:
         with pipeline.ledger_transaction(settings()) as connection:

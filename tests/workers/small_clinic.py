@@ -1,0 +1,159 @@
+"""A very small clinic, and workers as processes of their own that can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import redis
+from celery import Celery
+from sqlalchemy import Connection, text
+
+from dental_etl.config import Settings
+from dental_etl.connections import connect
+from dental_etl.run import TableResult
+from dental_etl.tracking import ledger
+from dental_etl.tracking.run_row import RunRow
+
+QUEUES = "control,large,extract,load,dbt"
+TABLES = ("carrier", "claim", "patient", "procedurelog", "provider")
+_PATIENCE_SECONDS = 90.0
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T | None], what: str) -> T:
+    """Look again and again until there is something to see."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        seen = look()
+        if seen:
+            return seen
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come about in {_PATIENCE_SECONDS:.0f} s")
+
+
+@dataclass(kw_only=True)
+class Worker:
+    """A worker and the processes of its pool."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """End all of its processes as a lost host would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass(kw_only=True)
+class Clinic:
+    """The settings of one test, and what can be asked about its runs."""
+
+    settings: Settings
+    environment: dict[str, str]
+    directory: Path
+    source: Connection
+    started: list[Worker] = field(default_factory=list)
+
+    def worker(
+        self, *, queues: str = QUEUES, processes: int = 2, environment: dict[str, str] | None = None
+    ) -> Worker:
+        """Start a worker and wait until it takes messages."""
+        log = self.directory / f"worker{len(self.started)}.log"
+        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queues]
+        options = ["-c", str(processes), "-l", "INFO", "-n", f"w{len(self.started)}@test"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, *options, "--without-gossip", "--without-mingle"],
+                env={**self.environment, **(environment or {})},
+                cwd=self.directory,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        worker = Worker(process=process, log=log)
+        self.started.append(worker)
+        until(lambda: " ready." in log.read_text(), f"a ready worker ({log})")
+        return worker
+
+    def shell(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Python as a person would in a shell."""
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            env={**self.environment, **environment},
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def enqueue(self, call: str, **environment: str) -> str:
+        """Call something of `workers.enqueue` in a shell; return the run id that it printed."""
+        done = self.shell(f"from workers import enqueue\nprint(enqueue.{call})", **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def sweep(self, stale_seconds: float = 1.0) -> None:
+        """Send what beat sends every minute."""
+        app = Celery("test", broker=self.settings.broker_url, set_as_current=False)
+        app.conf.broker_transport_options = {"global_keyprefix": "etl:"}
+        app.send_task(
+            "etl.sweep", kwargs={"stale_seconds": stale_seconds}, queue="control", ignore_result=True
+        )
+        app.close()
+
+    def forget(self) -> None:
+        """Empty the broker as a failover without a replica would."""
+        with redis.Redis.from_url(self.settings.broker_url) as client:
+            client.flushall()
+
+    def run(self, run_id: str) -> RunRow | None:
+        with connect(self.settings.analytics) as connection:
+            exists = connection.execute(text("SELECT to_regclass('etl.run_table')")).scalar()
+            return ledger.find_run(connection, run_id) if exists else None
+
+    def runs(self) -> tuple[RunRow, ...]:
+        with connect(self.settings.analytics) as connection:
+            return ledger.runs(connection)
+
+    def results(self, run_id: str) -> dict[str, TableResult]:
+        with connect(self.settings.analytics) as connection:
+            return {result.table: result for result in ledger.results(connection, run_id)}
+
+    def ended(self, run_id: str, *, is_swept: bool = False) -> RunRow:
+        """Wait for the run's end."""
+
+        def look() -> RunRow | None:
+            if is_swept:
+                self.sweep()
+            run = self.run(run_id)
+            return run if run is not None and run.status.is_terminal else None
+
+        return until(look, f"the end of run {run_id}")
+
+    def count(self, table: str) -> int:
+        """Return the rows that a table of raw has."""
+        with connect(self.settings.analytics) as connection:
+            counted: int = connection.execute(text(f'SELECT count(*) FROM raw."{table}"')).scalar_one()
+            return counted
+
+    def notifications(self, run_id: str) -> list[str]:
+        """Return the titles of what was said about a run."""
+        with connect(self.settings.analytics) as connection:
+            titles = connection.execute(
+                text("SELECT title FROM etl.notification WHERE run_id = :run_id ORDER BY notification_id"),
+                {"run_id": run_id},
+            )
+            return list(titles.scalars())
+
+    def steps(self, run_id: str) -> frozenset[str]:
+        with connect(self.settings.analytics) as connection:
+            return ledger.steps_done(connection, run_id)

@@ -1,0 +1,68 @@
+"""A night and a rerun through real workers."""
+
+from __future__ import annotations
+
+from small_clinic import TABLES, Clinic
+
+from dental_etl.run import RunKind, RunStatus, TableStatus
+
+NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
+NOON = "2026-01-30T12:00:00-06:00"
+
+
+def test_a_night_brings_every_table_to_raw(clinic: Clinic) -> None:
+    clinic.worker()
+    run_id = clinic.enqueue(NIGHT)
+    run = clinic.ended(run_id)
+    assert {name: clinic.count(name) for name in TABLES} == dict.fromkeys(TABLES, 200)
+    assert {result.status for result in clinic.results(run_id).values()} == {TableStatus.LOADED}
+    assert run.finalised_by == "chord"
+    assert clinic.steps(run_id) == {"verify", "report", "notify", "transform", "close"}
+
+
+def test_a_night_is_not_started_twice(clinic: Clinic) -> None:
+    clinic.worker()
+    first = clinic.enqueue(NIGHT)
+    clinic.ended(first)
+    second = clinic.enqueue(NIGHT)
+    third = clinic.enqueue(f"table('{TABLES[0]}')")  # one queue: when it has ended, the second was looked at
+    clinic.ended(third)
+    assert clinic.run(second) is None
+
+
+def test_one_table_is_rerun_from_a_shell(clinic: Clinic) -> None:
+    clinic.worker()
+    done = clinic.shell("from workers.enqueue import table; print(table('patient'))")
+    run = clinic.ended(done.stdout.strip())
+    assert done.stderr == ""
+    assert (run.kind, run.status) == (RunKind.RERUN, RunStatus.SUCCEEDED)
+    assert set(clinic.results(run.run_id)) == {"patient"}
+
+
+def test_a_rerun_of_a_category_takes_its_tables(clinic: Clinic) -> None:
+    clinic.worker()
+    run_id = clinic.enqueue("category('tiny')")
+    clinic.ended(run_id)
+    assert set(clinic.results(run_id)) == set(TABLES)
+
+
+def test_outside_the_window_the_night_is_refused_before_anything_touches_the_source(clinic: Clinic) -> None:
+    """Nothing listens at the source's port: had anything tried it, another code would be there."""
+    closed = {
+        "TEST_BLOCKED_HOURS": "06:00-21:00",
+        "TEST_CLOCK": NOON,
+        "TEST_OPENDENTAL_SOURCE_PORT": "1",
+    }
+    clinic.worker(environment=closed)
+    run = clinic.ended(clinic.enqueue(NIGHT, **closed))
+    assert (run.status, run.error_code) == (RunStatus.REFUSED, "E_WINDOW")
+    assert clinic.notifications(run.run_id) == [f"dental_etl: run {run.run_id} was not run"]
+
+
+def test_a_rerun_outside_the_window_is_refused_in_the_shell(clinic: Clinic) -> None:
+    done = clinic.shell(
+        "from workers.enqueue import table; table('patient')",
+        TEST_BLOCKED_HOURS="06:00-21:00",
+        TEST_CLOCK=NOON,
+    )
+    assert "WindowClosedError" in done.stderr
