@@ -54,10 +54,11 @@ def _lines(report: RunReport) -> Iterator[str]:
 
 def _volume(report: RunReport) -> str:
     totals, header = report.totals, report.header
-    end = clock(header.finished_at or report.generated_at)
+    start, end = clock(header.started_at), clock(header.finished_at or report.generated_at)
+    when = start if start == end else f"{start} to {end}"
     retried = f", {counted(totals.retries, 'retry', 'retries')}" if totals.retries else ""
     return (
-        f"{clock(header.started_at)} to {end}: {count(totals.rows_read)} rows read, "
+        f"{when}: {count(totals.rows_read)} rows read, "
         f"{count(totals.rows_written)} written, {count(totals.rows_deleted)} deleted, "
         f"{size(totals.bytes_read)}{retried}."
     )
