@@ -185,3 +185,8 @@ def test_the_unit_stops_like_the_container() -> None:
 def test_the_deployment_knows_every_queue() -> None:
     script = (ROOT / "ops/ec2/deploy.sh").read_text(encoding="utf-8")
     assert set(re.findall(r"dental-worker@(\w+)", script)) >= {queue.value for queue in Queue}
+
+
+def test_the_source_account_script_is_sourced() -> None:
+    """The image would run an executable file instead, without its own functions."""
+    assert (ROOT / "ops/docker/source_account.sh").stat().st_mode & 0o111 == 0
