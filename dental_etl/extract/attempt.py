@@ -18,7 +18,7 @@ from dental_etl.connections import database_errors
 from dental_etl.extract.cursors import CursorKind, cursor_kind
 from dental_etl.extract.reading import SourceReader
 from dental_etl.plan import TablePlan
-from dental_etl.run import Coercion
+from dental_etl.run import Coercion, Strategy
 from dental_etl.wire.reader import BlockStream
 from dental_etl.wire.rows import RowFormat
 
@@ -118,9 +118,11 @@ def schema_text(schema: TableSchema) -> str:
 
 
 def table_cursor(plan: TablePlan, schema: TableSchema) -> TableCursor | None:
-    """Return the cursor of a table as the source now has it; None when it has none that can be used."""
+    """Return the cursor of an incremental table as the source now has it; None when it has none of use."""
     name = plan.config.primary_incremental_column
-    if name is None or all(column.name != name for column in schema.stored_columns):
+    if plan.config.extraction_strategy is Strategy.FULL_TABLE or name is None:
+        return None
+    if all(column.name != name for column in schema.stored_columns):
         return None
     column = schema.column(name)
     kind = cursor_kind(column)

@@ -43,21 +43,17 @@ class _Difference:
     is_too_large: bool
 
 
-def publish(attempt: Attempt, checkpoint: Checkpoint, *, is_comparable: bool) -> CopyStatus:
+def publish(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     """Make the replica equal to the full shadow and record it.
 
     Args:
         attempt: The table.
         checkpoint: Of the full shadow, with the cursor that holds from now on.
-        is_comparable: Whether a replica of the same structure exists.
     """
     checkpoint = replace(checkpoint, source_schema=schema_text(attempt.schema))
-    if is_comparable and keys.is_pageable(attempt.schema):
-        difference = _compare_by_key(attempt)
-        if not difference.is_too_large:
-            return _apply(attempt, checkpoint, difference)
-    elif is_comparable and _have_equal_checksums(attempt):
-        return _apply(attempt, checkpoint, _Difference(changed=0, gone=0, is_too_large=False))
+    difference = _compare(attempt)
+    if difference is not None and not difference.is_too_large:
+        return _apply(attempt, checkpoint, difference)
     with attempt.transaction():
         record_batch(
             attempt.replication, attempt.table, attempt.fence, CopiedBatch(checkpoint=checkpoint.to_text())
@@ -132,6 +128,20 @@ def _move_differences(attempt: Attempt, generation: int) -> None:
         attempt.run(queries.record_collected_keys(attempt.schema, collected, generation))
     attempt.run(queries.replace_from_shadow(attempt.schema))
     attempt.run(queries.delete_gone_rows(attempt.schema))
+
+
+def _compare(attempt: Attempt) -> _Difference | None:
+    """Return how the shadow differs from the replica; None when they cannot be compared."""
+    with attempt.errors():
+        replica = _schema(attempt, attempt.table)
+        shadow = _schema(attempt, names.shadow_table(attempt.table))
+    if replica is None or shadow is None:
+        return None
+    if (replica.columns, replica.primary_key) != (shadow.columns, shadow.primary_key):
+        return None
+    if keys.is_pageable(attempt.schema):
+        return _compare_by_key(attempt)
+    return _Difference(changed=0, gone=0, is_too_large=not _have_equal_checksums(attempt))
 
 
 def _compare_by_key(attempt: Attempt) -> _Difference:

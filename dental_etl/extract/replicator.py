@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from dental_etl.config import Role, Settings, TableSchema
 from dental_etl.connections import connect, database_errors
@@ -41,6 +41,8 @@ from dental_etl.wire.rows import Target, row_format
 __all__ = ["Progress", "extract_table"]
 
 logger = logging.getLogger(__name__)
+
+_BOUND_WAITS = text("SET SESSION lock_wait_timeout = 300")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,8 @@ def extract_table(
 
 def _begin(replication: Connection, table: str, fence: int, run_id: str) -> CopyStatus:
     with database_errors(Role.REPLICATION, table=table, stage=Stage.EXTRACT, run_id=run_id):
+        # A rename waits for whoever reads the table; the server's own patience is a day.
+        replication.execute(_BOUND_WAITS)
         ensure_copy_status(replication)
         with replication.begin():
             return take_fence(replication, table, fence, run_id=run_id)
@@ -125,22 +129,22 @@ def _copy(attempt: Attempt, status: CopyStatus) -> _Outcome:
     published = checkpoint if checkpoint is not None and checkpoint.phase is Phase.PUBLISH else None
     if published is not None:
         status, checkpoint = publishing.finish_publication(attempt, published), None
-    found, is_comparable = _compare_structures(attempt)
+    found, has_replica = _compare_structures(attempt)
     if published is not None and published.run_id == attempt.run_id and not found:
         return _Outcome(status=status, strategy=Strategy.FULL_TABLE, reason=attempt.plan.reason, drift=())
-    why_full = _why_full(attempt, found, is_comparable=is_comparable, is_fresh=published is not None)
+    why_full = _why_full(attempt, found, has_replica=has_replica, is_fresh=published is not None)
     if why_full is None:
         status = copy_changes(attempt, status, checkpoint)
         strategy, reason = attempt.plan.config.extraction_strategy, attempt.plan.reason
     else:
-        status = _copy_all(attempt, checkpoint, is_comparable=is_comparable)
+        status = _copy_all(attempt, checkpoint)
         strategy, reason = Strategy.FULL_TABLE, why_full
     return _Outcome(status=status, strategy=strategy, reason=reason, drift=found)
 
 
-def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None, *, is_comparable: bool) -> CopyStatus:
+def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> CopyStatus:
     full = fill_shadow(attempt, checkpoint)
-    status = publishing.publish(attempt, full, is_comparable=is_comparable)
+    status = publishing.publish(attempt, full)
     if full.run_id == attempt.run_id or attempt.cursor is None:
         return status
     # The shadow was begun on an earlier night: what changed since is in none of its first pages.
@@ -166,13 +170,13 @@ def _compare_structures(attempt: Attempt) -> tuple[tuple[str, ...], bool]:
     return found, is_same
 
 
-def _why_full(attempt: Attempt, found: tuple[str, ...], *, is_comparable: bool, is_fresh: bool) -> str | None:
+def _why_full(attempt: Attempt, found: tuple[str, ...], *, has_replica: bool, is_fresh: bool) -> str | None:
     """Return why the whole table is copied; None when the changes are enough.
 
     Args:
         attempt: The table.
         found: Changes of its structure.
-        is_comparable: Whether a replica of the source's structure is there.
+        has_replica: Whether a replica of the source's structure is there.
         is_fresh: Whether a full copy that the plan takes for unfinished has just been published.
     """
     plan = attempt.plan
@@ -180,7 +184,7 @@ def _why_full(attempt: Attempt, found: tuple[str, ...], *, is_comparable: bool, 
         return f"the table's structure changed at the source; {plan.reason}"
     if plan.refresh is RefreshMode.FULL or plan.config.extraction_strategy is Strategy.FULL_TABLE:
         return plan.reason
-    if not is_comparable:
+    if not has_replica:
         return plan.reason if plan.is_full_copy else f"the replica is missing or was altered; {plan.reason}"
     if attempt.cursor is None or not keys.is_pageable(attempt.schema):
         return f"the table has no usable cursor or key; {plan.reason}"

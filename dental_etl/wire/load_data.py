@@ -71,6 +71,7 @@ def _load(connection: Connection, table: str, row_format: RowFormat, blocks: Ite
     statement = _STATEMENT.format(
         table=mysql(table), columns=row_format.load_columns, assignments=row_format.load_set
     )
+    table = row_format.table  # what a person knows, where the rows go by way of another table
     with _errors(table, row_format), _enum_mode(driver, row_format):
         answer = packets.send_blocks(driver, statement, sent.counted(blocks))
         excused = _excused_warnings(driver, row_format) if row_format.enum_columns and answer.warnings else 0

@@ -327,6 +327,30 @@ def test_an_altered_replica_is_copied_again(
     _assert_equal(sandbox_settings, "t")
 
 
+def test_a_replica_of_another_type_is_mended_by_a_full_refresh(
+    extract: Extract, source_admin: Connection, replication: Connection, sandbox_settings: Settings
+) -> None:
+    source_admin.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, a int)")
+    extract("t", cursor="id")
+    replication.exec_driver_sql("ALTER TABLE t MODIFY a tinyint")
+    source_admin.exec_driver_sql("INSERT INTO t VALUES (1, 4000000)")
+    extract("t", cursor="id", refresh=RefreshMode.FULL)
+    _assert_equal(sandbox_settings, "t")
+
+
+def test_a_value_that_does_not_fit_names_its_table_and_column_and_nothing_else(
+    extract: Extract, source_admin: Connection, replication: Connection
+) -> None:
+    source_admin.exec_driver_sql("CREATE TABLE t (id int PRIMARY KEY, a varchar(20))")
+    source_admin.exec_driver_sql("INSERT INTO t VALUES (1, 'Smith')")
+    extract("t", cursor="id")
+    replication.exec_driver_sql("ALTER TABLE t MODIFY a varchar(7)")
+    source_admin.exec_driver_sql("INSERT INTO t VALUES (2, 'Smithsonian')")
+    with pytest.raises(DataExtractionError, match=r"^Column a of table t ") as caught:
+        extract("t", cursor="id")
+    assert "Smith" not in str(caught.value)
+
+
 def test_a_table_missing_at_the_source_says_what_to_do(extract: Extract) -> None:
     with pytest.raises(DataExtractionError, match="dental-etl analyze"):
         extract("nowhere")
