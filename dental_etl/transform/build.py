@@ -102,12 +102,10 @@ def docs(settings: Settings, *, run_id: str, as_of_date: date, deadline: datetim
 
 def _selections(settings: Settings, selector: str | None) -> tuple[tuple[str, ...], ...]:
     """Return dbt's selection arguments, one tuple per step."""
-    if selector is not None:
-        return (("--selector", selector),)
-    if settings.dbt_orchestration is DbtOrchestration.LAYERED:
-        # Eager selection, the default, would run tests whose other parent is in a later layer.
-        return tuple(("--selector", layer, "--indirect-selection", "buildable") for layer in _LAYERS)
-    return ((),)
+    is_layered = settings.dbt_orchestration is DbtOrchestration.LAYERED
+    selectors = (selector,) if selector else _LAYERS if is_layered else ()
+    # Eager selection, the default, would run tests whose other parent is not built.
+    return tuple(("--selector", name, "--indirect-selection", "buildable") for name in selectors) or ((),)
 
 
 @contextmanager
@@ -160,9 +158,11 @@ class _Runner:
 
     def layers(self, selections: tuple[tuple[str, ...], ...], pauses: tuple[float, ...]) -> None:
         for selection in selections:
+            if self._stopped:
+                return
             step = "_".join(["build", *selection[1:2]])
             result = self._attempts(selection, step, pauses)
-            if result.code != 0 or self._stopped:
+            if result.code != 0:
                 return
 
     def _attempts(self, selection: tuple[str, ...], step: str, pauses: tuple[float, ...]) -> InvocationResult:
