@@ -19,7 +19,7 @@ from dental_etl.config import read_tables
 from dental_etl.exceptions import RunRefusedError
 from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
 from dental_etl.tracking import ledger
-from workers import canvas
+from workers import canvas, nights
 from workers.process import now, settings
 from workers.routing import Queue, TaskName
 
@@ -33,7 +33,11 @@ def nightly(run_date: date | None = None) -> str:
 
     Args:
         run_date: The night that it stands for; only in a test environment.
+
+    Raises:
+        ValidationError: `run_date` was given in production.
     """
+    nights.check_run_date(run_date)
     run_id = new_run_id(now())
     start = Signature(
         TaskName.START_NIGHTLY.value, kwargs={"run_id": run_id, "run_date": run_date and run_date.isoformat()}

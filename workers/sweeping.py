@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Left in peace for that long after a message was published or a phase was claimed.
 STALE_SECONDS = 60.0
-#: Steps after the tables take longer between two signs of life.
+#: What precedes and follows the tables takes that much longer between two signs of life.
 _STEPS_STALE = 5
 #: A run that could not even begin in that time is refused.
 _LONGEST_BEGINNING = timedelta(minutes=30)
@@ -48,10 +48,10 @@ def sweep(stale: timedelta) -> None:
 def _sweep(stale: timedelta) -> None:
     with pipeline.ledger_transaction(settings()) as connection:
         runs = ledger.active_runs(connection)
-        silent = {run.run_id for run in ledger.silent_runs(connection, RunStatus.STARTING, now() - stale)}
-        silent |= {
+        silent = {
             run.run_id
-            for run in ledger.silent_runs(connection, RunStatus.REPORTING, now() - _STEPS_STALE * stale)
+            for status in (RunStatus.STARTING, RunStatus.REPORTING)
+            for run in ledger.silent_runs(connection, status, now() - _STEPS_STALE * stale)
         }
     for run in runs:
         _sweep_run(run, stale, is_silent=run.run_id in silent)
@@ -59,7 +59,7 @@ def _sweep(stale: timedelta) -> None:
 
 def _sweep_run(run: RunRow, stale: timedelta, *, is_silent: bool) -> None:
     if now() - run.created_at > _LONGEST_RUN:
-        _give_up(run)
+        nights.give_up(run)
     elif run.kind is RunKind.MANUAL:
         return  # worked by the process that started it
     elif run.status is RunStatus.ACTIVE:
@@ -68,12 +68,6 @@ def _sweep_run(run: RunRow, stale: timedelta, *, is_silent: bool) -> None:
         _begin_again(run)
     elif is_silent:
         _publish(run, canvas.closing(run.run_id))
-
-
-def _give_up(run: RunRow) -> None:
-    logger.error("Run %s is given up after %s", run.run_id, _LONGEST_RUN, extra={"action": "run_given_up"})
-    with pipeline.ledger_transaction(settings()) as connection:
-        ledger.close_run(connection, run.run_id, RunStatus.FAILED, now())
 
 
 def _begin_again(run: RunRow) -> None:

@@ -32,9 +32,8 @@ logger = logging.getLogger(__name__)
 #: Celery's own signals, and memory: not ours to rename.
 _PASS = (Ignore, Reject, Retry, MemoryError)
 #: For waits that another rule ends: the window, or the run's end.
-_MANY = 5_000
+_MANY = 1_000
 _LEDGER_PAUSE_SECONDS = 60.0
-_WAIT_SECONDS = (10.0, 30.0)
 
 
 class TaskFailedError(Exception):
@@ -87,14 +86,19 @@ class TableTask(DiscreetTask):
 
     def end(self, error: BaseException, args: Sequence[Any]) -> NoReturn:
         run_id, table = str(args[0]), str(args[1])
+        where = self._where(run_id, table)
+        if isinstance(where, DatabaseError):
+            log_error(self.name, where)
+            self.again(_LEDGER_PAUSE_SECONDS, where, table)
+        self._end_as(ending(error, self.stage, where, settings().max_attempts), error, run_id, table, where)
+
+    def _where(self, run_id: str, table: str) -> ledger.OpenTable | DatabaseError | None:
+        """Return where the table stands, or why the ledger cannot say."""
         try:
             with pipeline.ledger_transaction(settings()) as connection:
-                where = ledger.open_table(connection, run_id, table)
+                return ledger.open_table(connection, run_id, table)
         except DatabaseError as unreachable:
-            where, error = None, unreachable
-        if isinstance(error, DatabaseError) and where is None:
-            self.again(_LEDGER_PAUSE_SECONDS, error, table)
-        self._end_as(ending(error, self.stage, where, settings().max_attempts), error, run_id, table, where)
+            return unreachable
 
     def _end_as(
         self,
@@ -105,6 +109,7 @@ class TableTask(DiscreetTask):
         where: ledger.OpenTable | None,
     ) -> NoReturn:
         if decided is Ending.DROP or where is None:
+            logger.info("%s of %s dropped: another delivery has it, or it has ended", self.stage, table)
             raise Ignore
         if decided is Ending.WAIT:
             self._wait(error, run_id, table)
@@ -120,6 +125,7 @@ class TableTask(DiscreetTask):
         at = now() + timedelta(seconds=seconds)
         with pipeline.ledger_transaction(settings()) as connection:
             ledger.put_off(connection, run_id, table, self.stage, at)
+        logger.info("%s of %s put off for %.0f s: %s", self.stage, table, seconds, error)
         self.again(seconds, error, table)
 
     def _retry(self, error: BaseException, run_id: str, table: str, failures: int) -> NoReturn:

@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import redis
 from celery import Celery
 from sqlalchemy import Connection, text
 
 from dental_etl.config import Settings
 from dental_etl.connections import connect
-from dental_etl.run import TableResult
+from dental_etl.run import TableResult, TableStatus
 from dental_etl.tracking import ledger
 from dental_etl.tracking.run_row import RunRow
 
@@ -61,6 +63,7 @@ class Clinic:
     directory: Path
     source: Connection
     started: list[Worker] = field(default_factory=list)
+    swept_at: float = 0.0
 
     def worker(
         self, *, queues: str = QUEUES, processes: int = 2, environment: dict[str, str] | None = None
@@ -102,18 +105,62 @@ class Clinic:
         return done.stdout.strip()
 
     def sweep(self, stale_seconds: float = 1.0) -> None:
-        """Send what beat sends every minute."""
+        """Send what beat sends every minute, once a second at most."""
+        if time.monotonic() - self.swept_at > 1.0:
+            self.swept_at = time.monotonic()
+            self.send("etl.sweep", "control", stale_seconds=stale_seconds)
+
+    def send(self, task: str, queue: str, *args: str, **kwargs: float) -> None:
+        """Put one message into a queue."""
         app = Celery("test", broker=self.settings.broker_url, set_as_current=False)
         app.conf.broker_transport_options = {"global_keyprefix": "etl:"}
-        app.send_task(
-            "etl.sweep", kwargs={"stale_seconds": stale_seconds}, queue="control", ignore_result=True
-        )
+        app.send_task(task, args=args, kwargs=kwargs, queue=queue, ignore_result=True)
         app.close()
+
+    def log(self) -> str:
+        """Return what all workers have logged."""
+        return "".join(worker.log.read_text() for worker in self.started)
 
     def forget(self) -> None:
         """Empty the broker as a failover without a replica would."""
         with redis.Redis.from_url(self.settings.broker_url) as client:
             client.flushall()
+
+    @contextmanager
+    def held_at_the_source(self, table: str) -> Iterator[None]:
+        """Keep every reader of a table waiting."""
+        self.source.exec_driver_sql(f"LOCK TABLES {table} WRITE")
+        try:
+            yield
+        finally:
+            self.source.exec_driver_sql("UNLOCK TABLES")
+
+    def kill_reader(self, table: str) -> None:
+        """End the one process that waits for a table at the source, as the kernel would for want of memory."""
+        waiting = text(
+            "SELECT host FROM information_schema.processlist "
+            "WHERE state LIKE 'Waiting for table%' AND info LIKE :table ORDER BY id DESC LIMIT 1"
+        )
+        host = until(
+            lambda: self.source.execute(waiting, {"table": f"%{table}%"}).scalar(), f"a reader of {table}"
+        )
+        port = int(str(host).rpartition(":")[2])
+        processes = [p for w in self.started for p in psutil.Process(w.process.pid).children()]
+        (reader,) = [
+            p for p in processes if any(c.laddr and c.laddr.port == port for c in p.net_connections())
+        ]
+        reader.kill()
+
+    def extracting(self, run_id: str, table: str, *, attempt: int = 1, is_swept: bool = False) -> None:
+        """Wait until a worker is at the table's extract, for the nth time."""
+
+        def look() -> bool:
+            if is_swept:
+                self.sweep()
+            result = self.results(run_id).get(table) if self.run(run_id) else None
+            return bool(result and (result.status, result.attempts) == (TableStatus.EXTRACTING, attempt))
+
+        until(look, f"attempt {attempt} of the extract of {table}")
 
     def run(self, run_id: str) -> RunRow | None:
         with connect(self.settings.analytics) as connection:

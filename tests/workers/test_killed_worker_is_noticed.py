@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from small_clinic import TABLES, Clinic
 
-from small_clinic import TABLES, Clinic, until
-
-from dental_etl.run import TableResult, TableStatus
+from dental_etl.run import TableStatus
 
 NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
-
-
-@contextmanager
-def held_at_the_source(clinic: Clinic, table: str) -> Iterator[None]:
-    """Keep every reader of a table waiting."""
-    clinic.source.exec_driver_sql(f"LOCK TABLES {table} WRITE")
-    try:
-        yield
-    finally:
-        clinic.source.exec_driver_sql("UNLOCK TABLES")
-
-
-def is_extracting(clinic: Clinic, run_id: str, table: str) -> TableResult | None:
-    run = clinic.run(run_id)
-    result = clinic.results(run_id).get(table) if run else None
-    return result if result and result.status is TableStatus.EXTRACTING else None
 
 
 def assert_everything_arrived_once(clinic: Clinic, run_id: str) -> None:
@@ -35,10 +16,10 @@ def assert_everything_arrived_once(clinic: Clinic, run_id: str) -> None:
 
 
 def test_a_worker_killed_in_the_middle_of_a_table_is_replaced(clinic: Clinic) -> None:
-    with held_at_the_source(clinic, "patient"):
+    with clinic.held_at_the_source("patient"):
         worker = clinic.worker()
         run_id = clinic.enqueue(NIGHT)
-        until(lambda: is_extracting(clinic, run_id, "patient"), "an extract to kill")
+        clinic.extracting(run_id, "patient")
         worker.kill()
     clinic.worker()
     clinic.ended(run_id, is_swept=True)
@@ -46,10 +27,10 @@ def test_a_worker_killed_in_the_middle_of_a_table_is_replaced(clinic: Clinic) ->
 
 
 def test_a_broker_that_forgot_everything_is_filled_again(clinic: Clinic) -> None:
-    with held_at_the_source(clinic, "patient"):
+    with clinic.held_at_the_source("patient"):
         clinic.worker(processes=1)
         run_id = clinic.enqueue(NIGHT)
-        until(lambda: is_extracting(clinic, run_id, "patient"), "an extract at work")
+        clinic.extracting(run_id, "patient")
         clinic.forget()
     clinic.ended(run_id, is_swept=True)
     assert_everything_arrived_once(clinic, run_id)
@@ -64,3 +45,14 @@ def test_a_night_whose_start_was_lost_is_begun_again(clinic: Clinic) -> None:
     (lost,) = [run for run in clinic.runs() if run.run_id != run_id]
     clinic.ended(lost.run_id, is_swept=True)
     assert {result.status for result in clinic.results(lost.run_id).values()} == {TableStatus.LOADED}
+
+
+def test_a_table_that_kills_its_workers_is_given_up(clinic: Clinic) -> None:
+    with clinic.held_at_the_source("patient"):
+        clinic.worker()
+        run_id = clinic.enqueue("table('patient')")
+        for attempt in range(1, clinic.settings.max_attempts + 1):
+            clinic.extracting(run_id, "patient", attempt=attempt, is_swept=True)
+            clinic.kill_reader("patient")
+        clinic.ended(run_id, is_swept=True)
+    assert clinic.results(run_id)["patient"].error_code == "E_WORKER_LOST"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from small_clinic import TABLES, Clinic
+from datetime import UTC, date, datetime
 
+from small_clinic import TABLES, Clinic, until
+
+from dental_etl.connections import connect
 from dental_etl.run import RunKind, RunStatus, TableStatus
+from dental_etl.tracking import ledger
+from dental_etl.tracking.migrations import migrate
 
 NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
 NOON = "2026-01-30T12:00:00-06:00"
@@ -44,6 +49,54 @@ def test_a_rerun_of_a_category_takes_its_tables(clinic: Clinic) -> None:
     run_id = clinic.enqueue("category('tiny')")
     clinic.ended(run_id)
     assert set(clinic.results(run_id)) == set(TABLES)
+
+
+def test_a_rerun_waits_for_the_table_that_a_night_works(clinic: Clinic) -> None:
+    with clinic.held_at_the_source("patient"):
+        clinic.worker(processes=3)
+        night = clinic.enqueue(NIGHT)
+        clinic.extracting(night, "patient")
+        rerun = clinic.enqueue("table('patient')")
+        until(lambda: "put off" in clinic.log(), "a rerun that waits")
+    clinic.ended(rerun)
+    assert (clinic.results(rerun)["patient"].status, clinic.results(rerun)["patient"].attempts) == (
+        TableStatus.LOADED,
+        2,
+    )
+
+
+def test_a_second_delivery_is_dropped(clinic: Clinic) -> None:
+    with clinic.held_at_the_source("patient"):
+        clinic.worker(processes=3)
+        run_id = clinic.enqueue("table('patient')")
+        clinic.extracting(run_id, "patient")
+        clinic.send("etl.extract", "extract", run_id, "patient", "tiny")
+        until(lambda: "dropped" in clinic.log(), "a second delivery")
+    clinic.ended(run_id)
+    assert clinic.results(run_id)["patient"].attempts == 2
+
+
+def test_a_run_that_never_ended_does_not_cost_the_next_night(clinic: Clinic) -> None:
+    past = datetime(2026, 1, 30, 12, tzinfo=UTC)
+    migrate(clinic.settings.analytics)
+    with connect(clinic.settings.analytics) as connection:
+        ledger.open_run(
+            connection,
+            run_id="old",
+            kind=RunKind.NIGHTLY,
+            run_date=date(2026, 1, 29),
+            now=past,
+            deadline=past,
+        )
+        connection.commit()
+    clinic.worker()
+    clinic.ended(clinic.enqueue(NIGHT))
+    old = clinic.run("old")
+    assert old is not None
+    assert (old.status, clinic.notifications("old")) == (
+        RunStatus.FAILED,
+        ["dental_etl: run old never ended"],
+    )
 
 
 def test_outside_the_window_the_night_is_refused_before_anything_touches_the_source(clinic: Clinic) -> None:

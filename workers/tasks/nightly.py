@@ -22,10 +22,7 @@ logger = logging.getLogger(__name__)
 @shared_task(bind=True, base=DiscreetTask, name=TaskName.START_NIGHTLY.value, ignore_result=True)
 def start_nightly(_self: Any, run_id: str | None = None, run_date: str | None = None) -> None:
     """Open tonight's run and send it on its way; a second start of the night is only logged."""
-    try:
-        nights.start(run_id, date.fromisoformat(run_date) if run_date else None)
-    except RunRefusedError as refused:
-        logger.info("No run was started: %s", refused, extra={"action": "run_refused"})
+    _start(run_id, date.fromisoformat(run_date) if run_date else None)
 
 
 @shared_task(bind=True, base=DiscreetTask, name=TaskName.ENSURE_NIGHTLY.value, ignore_result=True)
@@ -33,7 +30,14 @@ def ensure_nightly(_self: Any) -> None:
     """Start tonight's run if beat or the broker missed it."""
     if nights.is_missing(now()):
         logger.warning("Tonight's run had not been started", extra={"action": "run_missed"})
-        nights.start(None, None)
+        _start(None, None)
+
+
+def _start(run_id: str | None, run_date: date | None) -> None:
+    try:
+        nights.start(run_id, run_date)
+    except RunRefusedError as refused:
+        logger.info("No run was started: %s", refused, extra={"action": "run_refused"})
 
 
 @shared_task(bind=True, base=BeginningTask, name=TaskName.GUARD.value, ignore_result=True)

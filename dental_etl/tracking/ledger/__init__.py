@@ -12,7 +12,6 @@ from dental_etl.tracking.ledger.outbox import (
 )
 from dental_etl.tracking.ledger.phases import (
     Claim,
-    OpenTable,
     Plan,
     add_coercions,
     claim,
@@ -22,12 +21,9 @@ from dental_etl.tracking.ledger.phases import (
     leave_out,
     mark_not_run,
     mark_published,
-    open_table,
     plan_tables,
     put_off,
-    results,
     retry_at,
-    stale_tables,
 )
 from dental_etl.tracking.ledger.records import (
     add_findings,
@@ -57,6 +53,7 @@ from dental_etl.tracking.ledger.runs import (
     set_run_status,
     silent_runs,
 )
+from dental_etl.tracking.ledger.table_state import OpenTable, open_table, results, stale_tables
 
 __all__ = [
     "Claim",

@@ -1,4 +1,4 @@
-"""The tables of a run and their two phases: plan, claim with a fence, finish, fail, find what is stale.
+"""The two phases of a run's tables: plan, claim with a fence, finish, fail.
 
 A phase is owned by whoever holds the table's lock; the fence is what a late attempt runs into.
 """
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, case, func, or_, select, update
+from sqlalchemy import Connection, Update, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role, TableConfig
 from dental_etl.connections import database_errors
 from dental_etl.exceptions import FencedError
 from dental_etl.run import (
-    Category,
     Coercion,
     ExtractResult,
     LoadResult,
@@ -25,18 +24,13 @@ from dental_etl.run import (
     RunStatus,
     Stage,
     Strategy,
-    TableResult,
     TableStatus,
 )
 from dental_etl.tracking.ledger import tables
-from dental_etl.tracking.ledger.runs import TABLE_ENDINGS, set_run_status
+from dental_etl.tracking.ledger.runs import set_run_status
+from dental_etl.tracking.ledger.table_state import WAITING, WORKING, is_open
 
 _table = tables.run_table.c
-_RESULT = [_table[n] for n in TableResult.__dataclass_fields__ if n != "table"] + [_table.table_name]
-
-#: Status in which a phase waits, and in which it is being worked.
-_WAITING = {Stage.EXTRACT: TableStatus.PLANNED, Stage.LOAD: TableStatus.EXTRACTED}
-_WORKING = {Stage.EXTRACT: TableStatus.EXTRACTING, Stage.LOAD: TableStatus.LOADING}
 
 
 class Plan(Protocol):
@@ -68,31 +62,6 @@ class Claim:
     deadline: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenTable:
-    """A table of a run that has not ended."""
-
-    table: str
-    category: Category
-    status: TableStatus
-    #: Claims of the phase that it is in.
-    phase_attempts: int
-    #: Errors of the phase that it is in.
-    phase_failures: int
-    #: The broker's epoch when its message was published; None if it never was.
-    epoch: str | None
-    #: When it was published, claimed or put off; it is left in peace for a while from then.
-    touched_at: datetime
-
-    @property
-    def stage(self) -> Stage:
-        return next(s for s in (Stage.EXTRACT, Stage.LOAD) if self.status in {_WAITING[s], _WORKING[s]})
-
-    @property
-    def is_waiting(self) -> bool:
-        return self.status in _WAITING.values()
-
-
 @database_errors(Role.ANALYTICS)
 def plan_tables(connection: Connection, run_id: str, plans: Sequence[Plan], now: datetime) -> None:
     """Write the run's tables in the order of their publication and make the run active."""
@@ -122,7 +91,7 @@ def mark_published(
     """Note that messages for these tables are with the broker."""
     connection.execute(
         update(tables.run_table)
-        .where(_table.run_id == run_id, _table.table_name.in_(list(names)), _is_open())
+        .where(_table.run_id == run_id, _table.table_name.in_(list(names)), is_open())
         .values(epoch=epoch, waiting_since=now)
     )
 
@@ -142,9 +111,9 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
     deadline = select(tables.run.c.deadline).where(tables.run.c.run_id == run_id).scalar_subquery()
     row = connection.execute(
         _of(run_id, table)
-        .where(_table.status.in_([_WAITING[stage], _WORKING[stage]]), is_run_active)
+        .where(_table.status.in_([WAITING[stage], WORKING[stage]]), is_run_active)
         .values(
-            status=_WORKING[stage],
+            status=WORKING[stage],
             fence=tables.fence.next_value(),
             attempts=_table.attempts + 1,
             phase_attempts=_table.phase_attempts + 1,
@@ -219,7 +188,7 @@ def finish_load(connection: Connection, claim: Claim, result: LoadResult, now: d
 def _finish(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
     finished = connection.execute(
         _of(claim.run_id, claim.table)
-        .where(_table.fence == claim.fence, _table.status == _WORKING[claim.stage])
+        .where(_table.fence == claim.fence, _table.status == WORKING[claim.stage])
         .values(error_code=None, error_stage=None, error_detail=None, **values)
     )
     if finished.rowcount != 1:
@@ -260,9 +229,9 @@ def retry_at(
     """Let the phase wait again until `at`, and count the error."""
     connection.execute(
         _of(run_id, table)
-        .where(_is_open())
+        .where(is_open())
         .values(
-            status=_WAITING[stage],
+            status=WAITING[stage],
             not_before=at,
             phase_failures=_table.phase_failures + 1,
             **_error(stage, code, detail),
@@ -273,12 +242,12 @@ def retry_at(
 @database_errors(Role.ANALYTICS)
 def put_off(connection: Connection, run_id: str, table: str, stage: Stage, at: datetime) -> None:
     """Let the phase wait until `at` without counting anything: its turn has not come yet."""
-    was_claimed = _table.status == _WORKING[stage]
+    was_claimed = _table.status == WORKING[stage]
     connection.execute(
         _of(run_id, table)
-        .where(_table.status.in_([_WAITING[stage], _WORKING[stage]]))
+        .where(_table.status.in_([WAITING[stage], WORKING[stage]]))
         .values(
-            status=_WAITING[stage],
+            status=WAITING[stage],
             not_before=at,
             phase_attempts=_table.phase_attempts - case((was_claimed, 1), else_=0),
         )
@@ -303,61 +272,6 @@ def mark_not_run(connection: Connection, run_id: str, code: str, now: datetime) 
 
 
 @database_errors(Role.ANALYTICS)
-def open_table(connection: Connection, run_id: str, table: str) -> OpenTable | None:
-    """Return where a table stands, None if it has ended or is not part of the run."""
-    found = _open_tables(connection, run_id, _table.table_name == table)
-    return found[0] if found else None
-
-
-@database_errors(Role.ANALYTICS)
-def stale_tables(
-    connection: Connection, run_id: str, *, epoch: str, before: datetime
-) -> tuple[OpenTable, ...]:
-    """Return the tables of a run whose message may be lost, in their order of publication.
-
-    Those waiting with a message of another broker epoch, and those that nothing has touched since
-    `before`. Whether a worker holds the lock, or the queue still has the message, is for the caller to ask.
-    """
-    lost = _table.status.in_(list(_WAITING.values())) & _table.epoch.is_distinct_from(epoch)
-    return _open_tables(connection, run_id, or_(lost, _touched_at() < before))
-
-
-def _open_tables(connection: Connection, run_id: str, condition: Any) -> tuple[OpenTable, ...]:
-    rows = connection.execute(
-        select(
-            _table.table_name,
-            _table.category,
-            _table.status,
-            _table.phase_attempts,
-            _table.phase_failures,
-            _table.epoch,
-            _touched_at().label("touched_at"),
-        )
-        .where(_table.run_id == run_id, _is_open(), condition)
-        .order_by(_table.position)
-    )
-    return tuple(
-        OpenTable(
-            table=row.table_name,
-            category=Category(row.category),
-            status=TableStatus(row.status),
-            phase_attempts=row.phase_attempts,
-            phase_failures=row.phase_failures,
-            epoch=row.epoch,
-            touched_at=row.touched_at,
-        )
-        for row in rows
-    )
-
-
-@database_errors(Role.ANALYTICS)
-def results(connection: Connection, run_id: str) -> tuple[TableResult, ...]:
-    """Return the tables of a run in their order of publication."""
-    rows = connection.execute(select(*_RESULT).where(_table.run_id == run_id).order_by(_table.position))
-    return tuple(_result(dict(row)) for row in rows.mappings())
-
-
-@database_errors(Role.ANALYTICS)
 def add_coercions(
     connection: Connection, run_id: str, found: Iterable[Coercion], *, stage: Stage = Stage.LOAD
 ) -> None:
@@ -377,18 +291,6 @@ def add_coercions(
     )
 
 
-def _result(row: dict[str, Any]) -> TableResult:
-    typed = {
-        **row,
-        "category": Category(row["category"]),
-        "status": TableStatus(row["status"]),
-        "strategy": Strategy(row["strategy"]),
-        "refresh": RefreshMode(row["refresh"]),
-        "drift": tuple(row["drift"]),
-    }
-    return TableResult(table=typed.pop("table_name"), **typed)
-
-
 def _end(
     connection: Connection,
     run_id: str,
@@ -398,7 +300,7 @@ def _end(
     now: datetime,
 ) -> bool:
     ended = connection.execute(
-        _of(run_id, table).where(_is_open()).values(status=status, finished_at=now, **error)
+        _of(run_id, table).where(is_open()).values(status=status, finished_at=now, **error)
     )
     return ended.rowcount == 1
 
@@ -409,11 +311,3 @@ def _error(stage: Stage, code: str, detail: str) -> dict[str, str]:
 
 def _of(run_id: str, table: str) -> Update:
     return update(tables.run_table).where(_table.run_id == run_id, _table.table_name == table)
-
-
-def _is_open() -> Any:
-    return _table.status.not_in(TABLE_ENDINGS)
-
-
-def _touched_at() -> Any:
-    return func.greatest(_table.waiting_since, _table.claimed_at, _table.not_before)
