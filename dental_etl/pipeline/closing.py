@@ -17,7 +17,6 @@ from dental_etl.run import (
     DbtStatus,
     Finding,
     NodeResult,
-    RunHeader,
     RunStatus,
     Severity,
     TableStatus,
@@ -64,7 +63,7 @@ def build_report(settings: Settings, run_id: str, now: datetime) -> RunReport:
     """
     with ledger_transaction(settings) as connection:
         return report.build(
-            _header(settings, ledger.run(connection, run_id)),
+            ledger.run(connection, run_id).header(settings.environment),
             ledger.results(connection, run_id),
             generated_at=now,
             findings=ledger.findings(connection, run_id),
@@ -147,21 +146,6 @@ def _transform(settings: Settings, row: RunRow) -> DbtResult:
             ledger.record_node(connection, row.run_id, node)
 
     return transform.build(settings, run_id=row.run_id, as_of_date=row.run_date, record=record)
-
-
-def _header(settings: Settings, row: RunRow) -> RunHeader:
-    return RunHeader(
-        run_id=row.run_id,
-        kind=row.kind,
-        run_date=row.run_date,
-        status=row.status,
-        started_at=row.created_at,
-        finished_at=row.finished_at,
-        deadline_at=row.deadline,
-        environment=settings.environment,
-        refusal_code=row.error_code,
-        refusal_detail=row.error_detail,
-    )
 
 
 def _replace(path: Path, text: str) -> None:
