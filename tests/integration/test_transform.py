@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from dental_etl import transform
 from dental_etl.config import Settings
 from dental_etl.config.settings import DbtOrchestration
 from dental_etl.connections import connect
-from dental_etl.exceptions import TableBusyError
+from dental_etl.exceptions import TableBusyError, TransformError
 from dental_etl.run import DbtStatus, NodeResult, NodeStatus
 from dental_etl.tracking.locks import advisory_lock
 
@@ -102,6 +103,17 @@ def test_an_error_that_quotes_a_row_leaves_the_row_in_the_database(
         path.read_text(errors="replace") for path in artifacts.rglob("secret/**/*") if path.is_file()
     )
     assert SECRET not in said
+
+
+def test_a_project_that_does_not_parse_is_an_error_of_its_own(
+    settings: Settings, tables: Tables, tmp_path: Path
+) -> None:
+    project = tmp_path / "dbt_dental_models"
+    shutil.copytree(settings.dbt_project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
+    (project / "models" / "broken.sql").write_text("select {{ ref('nothing') }}", encoding="utf-8")
+    broken = replace(settings, project_root=tmp_path, artifacts_url=str(tmp_path / "artifacts"))
+    with pytest.raises(TransformError, match="Compilation Error"):
+        transform.build(broken, run_id=RUN_ID, as_of_date=TODAY, record=ignore)
 
 
 def test_a_second_builder_is_turned_away(settings: Settings, tables: Tables) -> None:

@@ -13,7 +13,8 @@ pivoted as (
         max(value) filter (where preference_name = 'agingproclifo') as aging_proc_lifo,
         max(value) filter (where preference_name = 'databaseversion') as database_version,
         max(value) filter (where preference_name = 'payplansbillinadvancedays') as bill_in_advance_days,
-        max(value) filter (where preference_name = 'reportsppowriteoffdefaulttoprocdate') as write_off_basis
+        max(value) filter (where preference_name = 'reportsppowriteoffdefaulttoprocdate') as write_off_basis,
+        max(value) filter (where preference_name = 'datelastaging') as last_aging
     from preferences
 )
 
@@ -31,5 +32,7 @@ select
     case when bill_in_advance_days ~ '^\d{1,4}$' then cast(bill_in_advance_days as integer) else 0 end
         as bill_in_advance_days,
     -- 0 payment date, 1 procedure date, 2 claim date; Open Dental reads anything else as 2.
-    case coalesce(write_off_basis, '0') when '0' then 0 when '1' then 1 else 2 end as write_off_basis
+    case coalesce(write_off_basis, '0') when '0' then 0 when '1' then 1 else 2 end as write_off_basis,
+    -- Text on purpose: it is only compared, and a preference may hold anything.
+    left(last_aging, 10) as last_aged_on
 from pivoted
