@@ -164,12 +164,11 @@ class Clinic:
 
     def run(self, run_id: str) -> RunRow | None:
         with connect(self.settings.analytics) as connection:
-            exists = connection.execute(text("SELECT to_regclass('etl.run_table')")).scalar()
-            return ledger.find_run(connection, run_id) if exists else None
+            return ledger.find_run(connection, run_id) if _has_ledger(connection) else None
 
     def runs(self) -> tuple[RunRow, ...]:
         with connect(self.settings.analytics) as connection:
-            return ledger.runs(connection)
+            return ledger.runs(connection) if _has_ledger(connection) else ()
 
     def results(self, run_id: str) -> dict[str, TableResult]:
         with connect(self.settings.analytics) as connection:
@@ -204,3 +203,7 @@ class Clinic:
     def steps(self, run_id: str) -> frozenset[str]:
         with connect(self.settings.analytics) as connection:
             return ledger.steps_done(connection, run_id)
+
+
+def _has_ledger(connection: Connection) -> bool:
+    return bool(connection.execute(text("SELECT to_regclass('etl.run_table')")).scalar())
