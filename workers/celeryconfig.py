@@ -16,7 +16,7 @@ _LOG_FORMAT = (
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
     """Return everything that ``app.conf`` is updated with."""
-    return {**_broker(settings), **_tasks(), **_worker(), **_beat(settings)}
+    return {**_broker(settings), **_tasks(), **_worker(), **_beat()}
 
 
 def _broker(settings: Settings) -> dict[str, Any]:
@@ -81,7 +81,9 @@ def _worker() -> dict[str, Any]:
         # True turned five seconds without Redis into a lost table: its child is killed, then acknowledged.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_soft_shutdown_timeout": 60,
-        "worker_enable_soft_shutdown_on_idle": True,  # hands back retries that wait in memory
+        # True would keep every idle worker for those 60 seconds; what a worker held back for a retry is
+        # handed back at its end, or found by the sweep.
+        "worker_enable_soft_shutdown_on_idle": False,
         "worker_max_tasks_per_child": 50,  # what drivers keep is given back
         "worker_max_memory_per_child": 1_500_000,  # KiB
         "worker_hijack_root_logger": True,
@@ -91,9 +93,8 @@ def _worker() -> dict[str, Any]:
     }
 
 
-def _beat(settings: Settings) -> dict[str, Any]:
+def _beat() -> dict[str, Any]:
     return {
-        "redbeat_redis_url": settings.broker_url,
         "redbeat_redis_options": {"socket_keepalive": True, "retry_period": 30},
         "redbeat_key_prefix": f"{KEY_PREFIX}redbeat:",
         # A standby takes over about a minute after the holder's death; the default is 25 minutes.
