@@ -14,7 +14,8 @@
     │   └── DatabaseQueryError          the server refused a statement
     ├── DataError
     │   ├── DataExtractionError         source -> replication
-    │   └── DataLoadingError            replication -> raw
+    │   ├── DataLoadingError            replication -> raw
+    │   └── DeleteBrakeError            a table would lose more rows than anybody loses by accident
     ├── TableBusyError                  another process works on this table                  (retryable)
     ├── FencedError                     another attempt took this table over; this one must stop
     ├── DeadlineError                   the window closed while a table was being read
@@ -125,6 +126,10 @@ class DataExtractionError(DataError):
 
 class DataLoadingError(DataError):
     code = "E_LOAD"
+
+
+class DeleteBrakeError(DataError):
+    code = "E_DELETE_BRAKE"
 
 
 class TableBusyError(ETLPipelineError):

@@ -79,7 +79,7 @@ def _why_full(
     config: TableConfig, status: CopyStatus | None, refresh: RefreshMode, now: datetime
 ) -> str | None:
     """Return why everything has to be read, or None when the changes are enough."""
-    if refresh is RefreshMode.FULL:
+    if refresh.is_full:
         return "full refresh asked for"
     if status is None or status.last_copied is None:
         return _first_copy(status)

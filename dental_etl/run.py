@@ -99,6 +99,25 @@ class RefreshMode(StrEnum):
     INCREMENTAL = "incremental"
     #: Read everything again, whatever the strategy says.
     FULL = "full"
+    #: Incremental, and a person has confirmed that a table may lose most of its rows.
+    CONFIRMED = "confirmed"
+    #: Both.
+    FULL_CONFIRMED = "full_confirmed"
+
+    @classmethod
+    def of(cls, *, full: bool, confirms_deletes: bool) -> RefreshMode:
+        """Return the mode that a person asked for."""
+        if confirms_deletes:
+            return cls.FULL_CONFIRMED if full else cls.CONFIRMED
+        return cls.FULL if full else cls.INCREMENTAL
+
+    @property
+    def is_full(self) -> bool:
+        return self in {RefreshMode.FULL, RefreshMode.FULL_CONFIRMED}
+
+    @property
+    def confirms_deletes(self) -> bool:
+        return self in {RefreshMode.CONFIRMED, RefreshMode.FULL_CONFIRMED}
 
 
 class Severity(StrEnum):
@@ -241,6 +260,12 @@ class ExtractResult(Value):
     coercions: tuple[Coercion, ...] = ()
     #: Schema changes that were applied, in words.
     drift: tuple[str, ...] = ()
+    #: When the whole replica was last proven equal to the source; None if it never was.
+    proven_at: datetime | None = None
+    #: What this extract did to prove it, or why it did not.
+    proven_by: str | None = None
+    #: Differences that a repair did not mend.
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +284,12 @@ class LoadResult(Value):
     seconds: float
     coercions: tuple[Coercion, ...] = ()
     drift: tuple[str, ...] = ()
+    #: When all of raw was last proven equal to the replica; None if it never was.
+    proven_at: datetime | None = None
+    #: What this load did to prove it, or why it did not.
+    proven_by: str | None = None
+    #: Differences that loading again did not mend.
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +329,12 @@ class TableResult(Value):
     #: What load did: ``full``, ``changes``, ``nothing``.
     load_action: str | None = None
     drift: tuple[str, ...] = ()
+    #: When the whole replica was last proven equal to the source, and how this run went about it.
+    proven_at: datetime | None = None
+    proven_by: str | None = None
+    #: When all of raw was last proven equal to the replica, and how this run went about it.
+    raw_proven_at: datetime | None = None
+    raw_proven_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from dental_etl.cli.sandbox import DIRECTORY
 from dental_etl.run import Category, RefreshMode, RunStatus
 
 Full = Annotated[bool, typer.Option("--force-full", help="Read everything again.")]
+Confirm = Annotated[bool, typer.Option("--confirm-deletes", help="Tables may lose most of their rows.")]
 Dbt = Annotated[bool, typer.Option("--dbt", help="Build the models afterwards.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow the run to its end.")]
 
@@ -39,13 +40,15 @@ def table(
     names: Annotated[list[str], typer.Argument(help="Tables, as tables.yml spells them.")],
     *,
     force_full: Full = False,
+    confirm_deletes: Confirm = False,
     dbt: Dbt = False,
     watch: Watch = False,
 ) -> None:
     """Rerun tables; one that is being worked is waited for."""
     from workers import enqueue as publish
 
-    _started(publish.tables(names, refresh=_refresh(full=force_full), wants_dbt=dbt), watch=watch)
+    refresh = RefreshMode.of(full=force_full, confirms_deletes=confirm_deletes)
+    _started(publish.tables(names, refresh=refresh, wants_dbt=dbt), watch=watch)
 
 
 @enqueue.command()
@@ -53,13 +56,15 @@ def category(
     name: Annotated[Category, typer.Argument(help="Size.")],
     *,
     force_full: Full = False,
+    confirm_deletes: Confirm = False,
     dbt: Dbt = False,
     watch: Watch = False,
 ) -> None:
     """Rerun all tables of a size."""
     from workers import enqueue as publish
 
-    _started(publish.category(name, refresh=_refresh(full=force_full), wants_dbt=dbt), watch=watch)
+    refresh = RefreshMode.of(full=force_full, confirms_deletes=confirm_deletes)
+    _started(publish.category(name, refresh=refresh, wants_dbt=dbt), watch=watch)
 
 
 @app.command()
@@ -95,10 +100,6 @@ def demo(
 def main() -> None:
     """Run the command line."""
     run(app)
-
-
-def _refresh(*, full: bool) -> RefreshMode:
-    return RefreshMode.FULL if full else RefreshMode.INCREMENTAL
 
 
 def _started(run_id: str, *, watch: bool) -> None:

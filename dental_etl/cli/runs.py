@@ -33,6 +33,9 @@ def run(
     ] = None,
     category: Annotated[Category | None, typer.Option(help="The tables of one size.")] = None,
     force_full: Annotated[bool, typer.Option("--force-full", help="Read everything again.")] = False,
+    confirm_deletes: Annotated[
+        bool, typer.Option("--confirm-deletes", help="Tables may lose most of their rows.")
+    ] = False,
     max_workers: Annotated[int, typer.Option(min=1, max=50, help="Large tables at a time.")] = 5,
     dbt: Annotated[bool | None, typer.Option("--dbt/--no-dbt", help="Default: only with --all.")] = None,
     as_json: Json = False,
@@ -45,7 +48,7 @@ def run(
         clock=console.now,
         names=table or (),
         category=category,
-        refresh=RefreshMode.FULL if force_full else RefreshMode.INCREMENTAL,
+        refresh=RefreshMode.of(full=force_full, confirms_deletes=confirm_deletes),
         max_workers=max_workers,
         wants_dbt=everything if dbt is None else dbt,
         on_start=lambda run_id: console.err.print(f"Run {run_id}"),

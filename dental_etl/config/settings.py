@@ -87,6 +87,10 @@ class Settings:
     source_max_connections: int
     #: Attempts per table and phase.
     max_attempts: int
+    #: Source time that one run may spend on comparing the contents of large tables.
+    reconcile_budget_minutes: int
+    #: Share of a table's rows, percent, that one run may delete unasked.
+    delete_brake_percent: int
 
     @property
     def dbt_project_dir(self) -> Path:
@@ -161,6 +165,8 @@ class _Reader:
             dbt_gate=self._choice("DBT_GATE", {"all", "lineage"}, "all"),
             source_max_connections=self._number("SOURCE_MAX_CONNECTIONS", 5, 1, 100),
             max_attempts=self._number("MAX_ATTEMPTS", 3, 1, 20),
+            reconcile_budget_minutes=self._number("RECONCILE_BUDGET_MINUTES", 20, 1, 480),
+            delete_brake_percent=self._number("DELETE_BRAKE_PERCENT", 20, 1, 100),
         )
         self._check_apart(settings)
         if self._problems:

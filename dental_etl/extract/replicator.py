@@ -27,7 +27,7 @@ from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import fill_shadow
 from dental_etl.plan import TablePlan
-from dental_etl.run import CopyStatus, ExtractResult, RefreshMode, Stage, Strategy
+from dental_etl.run import CopyStatus, ExtractResult, Stage, Strategy
 from dental_etl.tracking.locks import source_slot, table_lock
 from dental_etl.tracking.status import (
     ensure_copy_status,
@@ -182,7 +182,7 @@ def _why_full(attempt: Attempt, found: tuple[str, ...], *, has_replica: bool, is
     plan = attempt.plan
     if found:
         return f"the table's structure changed at the source; {plan.reason}"
-    if plan.refresh is RefreshMode.FULL or plan.config.extraction_strategy is Strategy.FULL_TABLE:
+    if plan.refresh.is_full or plan.config.extraction_strategy is Strategy.FULL_TABLE:
         return plan.reason
     if not has_replica:
         return plan.reason if plan.is_full_copy else f"the replica is missing or was altered; {plan.reason}"

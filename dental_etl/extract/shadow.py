@@ -10,7 +10,7 @@ from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.governor import first_pace
 from dental_etl.extract.reading import FetchedPage
-from dental_etl.run import Cursor, RefreshMode, Strategy
+from dental_etl.run import Cursor, Strategy
 from dental_etl.tracking.status import CopiedBatch, record_batch, record_started
 from dental_etl.wire import names
 from dental_etl.wire.catalog import create_table_ddl, read_schema
@@ -49,7 +49,7 @@ def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
 def _can_go_on(attempt: Attempt, checkpoint: Checkpoint) -> bool:
     """The rows of an earlier night are worth keeping only if a pass for changes follows them."""
     is_ours = checkpoint.run_id == attempt.run_id
-    is_followed = attempt.cursor is not None and attempt.plan.refresh is not RefreshMode.FULL
+    is_followed = attempt.cursor is not None and not attempt.plan.refresh.is_full
     return (
         checkpoint.phase is Phase.FILL
         and checkpoint.position is not None

@@ -41,7 +41,7 @@ class Facts:
 def choose_action(facts: Facts) -> Action:
     """Return what makes raw equal to the replica at the least cost."""
     copied, loaded = facts.copied, facts.loaded
-    if facts.refresh is RefreshMode.FULL or facts.needs_full or loaded is None:
+    if facts.refresh.is_full or facts.needs_full or loaded is None:
         return Action.FULL
     held = loaded.loaded_generation
     # A replica behind raw was made anew: its generations say nothing about what raw holds.

@@ -27,6 +27,7 @@ from dental_etl.run import (
     TableStatus,
 )
 from dental_etl.tracking.ledger import tables
+from dental_etl.tracking.ledger.records import add_findings
 from dental_etl.tracking.ledger.runs import set_run_status
 from dental_etl.tracking.ledger.table_state import WAITING, WORKING, is_open
 
@@ -156,12 +157,15 @@ def finish_extract(connection: Connection, claim: Claim, result: ExtractResult, 
         "longest_read_seconds": result.longest_read_seconds,
         "reads": result.reads,
         "drift": list(result.drift),
+        "proven_at": result.proven_at,
+        "proven_by": result.proven_by,
         "phase_attempts": 0,
         "phase_failures": 0,
         "waiting_since": now,
     }
     _finish(connection, claim, values)
     add_coercions(connection, claim.run_id, result.coercions, stage=Stage.EXTRACT)
+    add_findings(connection, claim.run_id, result.findings)
 
 
 @database_errors(Role.ANALYTICS)
@@ -178,11 +182,14 @@ def finish_load(connection: Connection, claim: Claim, result: LoadResult, now: d
         "rows_total": result.rows_total,
         "load_seconds": result.seconds,
         "load_action": result.action,
+        "raw_proven_at": result.proven_at,
+        "raw_proven_by": result.proven_by,
         "drift": _table.drift.concat(func.to_jsonb(list(result.drift))) if result.drift else _table.drift,
         "finished_at": now,
     }
     _finish(connection, claim, values)
     add_coercions(connection, claim.run_id, result.coercions, stage=Stage.LOAD)
+    add_findings(connection, claim.run_id, result.findings)
 
 
 def _finish(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:

@@ -127,6 +127,10 @@ run_table = Table(
     _at("started_at"),
     _at("finished_at"),
     Column("load_action", Text),
+    _at("proven_at"),
+    Column("proven_by", Text),
+    _at("raw_proven_at"),
+    Column("raw_proven_by", Text),
     Column("drift", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
 )
 
