@@ -5,6 +5,8 @@ It answers with table names and counts only, so that a failing test never prints
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import re
 import struct
 from collections import Counter
@@ -22,7 +24,15 @@ from dental_etl.config import DatabaseSettings, Settings
 
 Canonical = Callable[[Any], Any]
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
+_BINARY = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+_GEOMETRY = {
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geometrycollection",
+}  # fmt: skip
+_MOMENTS = {"date", "datetime", "timestamp"}
 _ZERO = re.compile(r"-00|^0000-")
+#: Names that PostgreSQL or the product keeps for itself.
+_TAKEN = {"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid", "oid", "_loaded_at", "_run_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +55,7 @@ def differences(settings: Settings, *, leave_out: frozenset[str] = frozenset()) 
 def source_row_count(settings: Settings, table: str) -> int:
     """Return how many rows the source has now."""
     with _mysql(settings.source) as source, source.cursor() as cursor:
-        cursor.execute(f"SELECT COUNT(*) FROM `{table}`")
+        cursor.execute(f"SELECT COUNT(*) FROM {_quoted(table)}")
         return int(cursor.fetchone()[0])
 
 
@@ -88,8 +98,8 @@ def _postgres(database: DatabaseSettings) -> Any:
 def _source_tables(source: Any) -> list[str]:
     with source.cursor() as cursor:
         cursor.execute(
-            "SELECT table_name FROM information_schema.tables "
-            "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY table_name"
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "
+            "AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name"
         )
         return [name.decode() for (name,) in cursor.fetchall()]
 
@@ -98,38 +108,62 @@ def _columns(source: Any, table: str) -> dict[str, str]:
     with source.cursor() as cursor:
         cursor.execute(
             "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+            "WHERE table_schema = DATABASE() AND BINARY table_name = %s ORDER BY ordinal_position",
             (table,),
         )
         return {name.decode(): kind.decode() for name, kind in cursor.fetchall()}
 
 
 def _source_rows(source: Any, table: str, columns: dict[str, str]) -> Counter[tuple[Any, ...]]:
-    # FLOAT prints six digits only; as a double it prints what it holds.
-    selected = ", ".join(f"`{n}`+0e0" if kind == "float" else f"`{n}`" for n, kind in columns.items())
+    selected = ", ".join(_source_expression(_quoted(name), kind) for name, kind in columns.items())
     convert = [_from_mysql(kind) for kind in columns.values()]
     with source.cursor() as cursor:
-        cursor.execute(f"SELECT {selected} FROM `{table}`")
+        cursor.execute(f"SELECT {selected} FROM {_quoted(table)}")
         return _counted(cursor.fetchall(), convert)
+
+
+def _source_expression(column: str, kind: str) -> str:
+    if kind == "float":  # prints six digits only; as a double it prints what it holds
+        return f"{column}+0e0"
+    return f"ST_AsWKB({column})" if kind in _GEOMETRY else column
 
 
 def _raw_rows(raw: Any, schema: str, table: str, columns: dict[str, str]) -> Counter[tuple[Any, ...]]:
-    selected = [_raw_expression(name, kind) for name, kind in columns.items()]
+    selected = [_raw_expression(in_raw(name), kind) for name, kind in columns.items()]
     convert = [_from_postgres(kind) for kind in columns.values()]
+    wanted = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(selected), sql.Identifier(schema, in_raw(table))
+    )
     with raw.cursor() as cursor:
-        cursor.execute(
-            sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(selected), sql.Identifier(schema, table))
-        )
+        try:
+            cursor.execute(wanted)
+        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn):
+            raw.rollback()
+            return Counter({("not in raw",): 1})
         return _counted(cursor.fetchall(), convert)
+
+
+def in_raw(name: str) -> str:
+    """Return how raw spells a name, by the rule as it is documented for analysts."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    if name in _TAKEN:
+        return f"{name}_{digest}"
+    if len(name.encode()) <= 63:
+        return name
+    return f"{name.encode()[:54].decode('utf-8', 'ignore')}_{digest}"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _raw_expression(name: str, kind: str) -> sql.Composable:
     column = sql.Identifier(name)
     if kind == "time":
         return sql.SQL("(EXTRACT(EPOCH FROM {}) * 1000000)::bigint").format(column)
-    if kind in {"date", "datetime", "timestamp"}:
+    if kind in _MOMENTS:
         return sql.SQL("{}::text").format(column)
-    return column
+    return sql.SQL("host({})").format(column) if kind.startswith("inet") else column
 
 
 def _counted(rows: Any, convert: list[Canonical]) -> Counter[tuple[Any, ...]]:
@@ -145,30 +179,40 @@ def _from_mysql(kind: str) -> Canonical:
     if kind == "decimal":
         return lambda value: Decimal(value.decode())
     if kind == "double":
-        return float
+        return lambda value: struct.pack("d", float(value))
     if kind == "float":
         return lambda value: struct.pack("f", float(value))
     if kind == "bit":
         return lambda value: int.from_bytes(value, "big")
-    if kind in {"date", "datetime", "timestamp"}:
+    if kind in _MOMENTS:
         return _mysql_moment
     if kind == "time":
         return _mysql_microseconds
-    if kind in {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}:
+    if kind in _BINARY | _GEOMETRY:
         return bytes
-    return lambda value: value.decode("utf-8").replace("\0", "")
+    if kind.startswith("inet"):
+        return lambda value: _address(value.decode())
+    return lambda value: value.decode("utf-8", "replace").replace("\0", "")
 
 
 def _from_postgres(kind: str) -> Canonical:
     if kind == "float":
         return lambda value: struct.pack("f", value)
+    if kind == "double":
+        return lambda value: struct.pack("d", value)
     if kind == "bit":
         return int
-    if kind in {"date", "datetime", "timestamp"}:
+    if kind in _MOMENTS:
         return _postgres_moment
-    if kind in {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}:
+    if kind in _BINARY | _GEOMETRY:
         return bytes
+    if kind.startswith("inet"):
+        return _address
     return lambda value: value
+
+
+def _address(value: str) -> object:
+    return ipaddress.ip_address(value)
 
 
 def _mysql_moment(value: bytes) -> str | None:
