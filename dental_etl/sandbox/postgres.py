@@ -93,6 +93,10 @@ def settle(server: Server) -> None:
                 verb, sql.Identifier(ANALYTICS_USER), sql.Literal(server.password)
             )
         )
+        # PostgreSQL quotes the row that it refuses in its own log; we record the error's number.
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} SET log_min_messages = 'fatal'").format(sql.Identifier(ANALYTICS_USER))
+        )
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (ANALYTICS_DATABASE,))
         if not cursor.fetchone():
             cursor.execute(

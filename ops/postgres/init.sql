@@ -20,6 +20,8 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'analytics_user') \gexec
 ALTER ROLE :"analytics_user" LOGIN PASSWORD :'analytics_password';
 -- A query whose client is gone ends within seconds and not within hours.
 ALTER ROLE :"analytics_user" SET client_connection_check_interval = '5s';
+-- The server's log would quote the row that it refuses; the ledger has the error's number.
+ALTER ROLE :"analytics_user" SET log_min_messages = 'fatal';
 
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
 SELECT format('GRANT CONNECT, TEMPORARY, CREATE ON DATABASE %I TO %I', current_database(), :'analytics_user') \gexec

@@ -121,6 +121,13 @@ def test_the_analytics_account_may_do_what_the_product_does(sandbox: Sandbox, wa
     assert used.returncode == 0, used.stderr
 
 
+def test_the_server_s_log_does_not_quote_refused_rows(sandbox: Sandbox, warehouse: str) -> None:
+    make_warehouse(sandbox)
+    refused = "CREATE TABLE raw.t (a int CHECK (a < 0)); INSERT INTO raw.t VALUES (6021023)"
+    psql(sandbox, "--command", refused, database=warehouse, user=ACCOUNT, password=PASSWORD)
+    assert "6021023" not in sandbox.analytics.log_file.read_text(encoding="utf-8")
+
+
 def test_readers_of_marts_read_nothing_else(sandbox: Sandbox, warehouse: str) -> None:
     make_warehouse(sandbox)
     make_warehouse(sandbox)
