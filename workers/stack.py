@@ -83,23 +83,11 @@ def start(
     """
     stop(directory)
     (directory / "logs").mkdir(parents=True, exist_ok=True)
-    access = (
-        FlowerAccess(port=flower_port, user="demo", password=secrets.token_urlsafe(9))
-        if flower_port
-        else None
-    )
+    access = _flower_access(flower_port)
     variables = {**os.environ, **environment, **_variables(directory, access)}
-    commands = {queue.value: _worker(queue, count) for queue, count in concurrency.items()}
-    if with_beat:
-        commands["beat"] = ["-A", "beat.app", "beat", "--loglevel", "INFO"]
-    if access:
-        commands["flower"] = [
-            "-A",
-            "workers.app",
-            "flower",
-            f"--conf={_PROJECT_ROOT / 'ops/flower/flowerconfig.py'}",
-        ]
-    for name, arguments in commands.items():
+    for name, arguments in _commands(
+        concurrency, with_beat=with_beat, with_flower=access is not None
+    ).items():
         _remember(directory, _spawn(name, arguments, directory, variables))
     return access
 
@@ -145,6 +133,23 @@ def require_alive(directory: Path) -> None:
 def log(directory: Path, name: str) -> Path:
     """Return the log file of one process."""
     return directory / "logs" / f"{name}.log"
+
+
+def _commands(
+    concurrency: Mapping[Queue, int], *, with_beat: bool, with_flower: bool
+) -> dict[str, list[str]]:
+    """Return Celery's arguments per process."""
+    commands = {queue.value: _worker(queue, count) for queue, count in concurrency.items()}
+    if with_beat:
+        commands["beat"] = ["-A", "beat.app", "beat", "--loglevel", "INFO"]
+    if with_flower:
+        configuration = _PROJECT_ROOT / "ops" / "flower" / "flowerconfig.py"
+        commands["flower"] = ["-A", "workers.app", "flower", f"--conf={configuration}"]
+    return commands
+
+
+def _flower_access(port: int | None) -> FlowerAccess | None:
+    return FlowerAccess(port=port, user="demo", password=secrets.token_urlsafe(9)) if port else None
 
 
 def _worker(queue: Queue, count: int) -> list[str]:
