@@ -1,0 +1,87 @@
+"""Our own phases in a process of their own: warm up, wait for the word, work, say what it took."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dental_etl import pipeline
+from dental_etl.config import Settings
+from dental_etl.connections import connect
+from dental_etl.run import RunKind, new_run_id
+from dental_etl.sandbox import servers
+from ops.benchmarks.laboratory import settings_of
+
+_PHASES = {"extract": pipeline.extract_phase, "load": pipeline.load_phase}
+
+
+def main(directory: str, table: str, *phases: str) -> None:
+    """Copy one table by the phases that are named; those before them are done unmeasured.
+
+    Args:
+        directory: Of the sandbox.
+        table: Which.
+        phases: ``extract``, ``load`` or both.
+    """
+    settings = settings_of(servers.find(Path(directory)))
+    run_id = _open_run(settings, table)
+    if "extract" not in phases:
+        pipeline.extract_phase(settings, run_id, table, clock=_now)
+    _forget_peak()
+    idle_mb = _status_mb("VmRSS")
+    _say("ready")
+    sys.stdin.readline()
+    started, cpu = time.monotonic(), _cpu_seconds()
+    for phase in phases:
+        _PHASES[phase](settings, run_id, table, clock=_now)
+    _say(
+        json.dumps(
+            {
+                "wall_seconds": time.monotonic() - started,
+                "cpu_seconds": _cpu_seconds() - cpu,
+                "peak_mb": _status_mb("VmHWM") - idle_mb,
+            }
+        )
+    )
+
+
+def _open_run(settings: Settings, table: str) -> str:
+    run_id = new_run_id(_now())
+    pipeline.open_rerun(settings, run_id, RunKind.MANUAL, _now())
+    pipeline.plan_run(settings, run_id, _now(), names=[table])
+    for database in (settings.source, settings.replication, settings.analytics):
+        with connect(database):
+            pass
+    return run_id
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _forget_peak() -> None:
+    """Let the kernel's high-water mark of our memory begin now."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _status_mb(name: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
