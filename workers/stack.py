@@ -12,7 +12,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Worker processes per queue: enough to see parallel work on two cores.
 CONCURRENCY = {Queue.CONTROL: 2, Queue.LARGE: 1, Queue.EXTRACT: 2, Queue.LOAD: 2, Queue.DBT: 1}
+#: Celery's arguments of beat.
+BEAT = ("-A", "beat.app", "beat", "--loglevel", "INFO")
 _STOP_SECONDS = 10.0
 #: The shell starts the process, says its pid and ends, so that it is nobody's child and no zombie.
 _DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
@@ -92,6 +94,39 @@ def start(
     return access
 
 
+def start_one(
+    directory: Path, environment: Mapping[str, str], *, name: str, arguments: Sequence[str]
+) -> Process:
+    """Start one more Celery process beside the others; it is stopped with them.
+
+    Args:
+        directory: Holds the pid file and the logs.
+        environment: Variables of `Settings`; added to this process's own.
+        name: Of the process and its log.
+        arguments: Celery's, as `worker_arguments` and `BEAT` have them.
+    """
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    process = _spawn(name, arguments, directory, {**os.environ, **environment, **_variables(directory, None)})
+    _remember(directory, process)
+    return process
+
+
+def worker_arguments(
+    queues: Sequence[Queue], *, processes: int, node: str | None = None, app: str = "workers.app"
+) -> list[str]:
+    """Return Celery's arguments of a worker.
+
+    Args:
+        queues: That it takes messages from.
+        processes: Of its pool.
+        node: Its name on this host; default the queues'.
+        app: Module of the Celery app.
+    """
+    names = ",".join(queue.value for queue in queues)
+    numbers = ["-Q", names, "-n", f"{node or names}@%h", "-c", str(processes)]
+    return ["-A", app, "worker", *numbers, "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+
+
 def stop(directory: Path) -> None:
     """Stop every process of the stack: first politely, after ten seconds for good, children included."""
     found = [running for process in processes(directory) if (running := process.find())]
@@ -139,9 +174,9 @@ def _commands(
     concurrency: Mapping[Queue, int], *, with_beat: bool, with_flower: bool
 ) -> dict[str, list[str]]:
     """Return Celery's arguments per process."""
-    commands = {queue.value: _worker(queue, count) for queue, count in concurrency.items()}
+    commands = {q.value: worker_arguments([q], processes=count) for q, count in concurrency.items()}
     if with_beat:
-        commands["beat"] = ["-A", "beat.app", "beat", "--loglevel", "INFO"]
+        commands["beat"] = list(BEAT)
     if with_flower:
         configuration = _PROJECT_ROOT / "ops" / "flower" / "flowerconfig.py"
         commands["flower"] = ["-A", "workers.app", "flower", f"--conf={configuration}"]
@@ -150,22 +185,6 @@ def _commands(
 
 def _flower_access(port: int | None) -> FlowerAccess | None:
     return FlowerAccess(port=port, user="demo", password=secrets.token_urlsafe(9)) if port else None
-
-
-def _worker(queue: Queue, count: int) -> list[str]:
-    quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    return [
-        "-A",
-        "workers.app",
-        "worker",
-        "-Q",
-        queue.value,
-        "-n",
-        f"{queue.value}@%h",
-        "-c",
-        str(count),
-        *quiet,
-    ]
 
 
 def _variables(directory: Path, access: FlowerAccess | None) -> dict[str, str]:
@@ -181,7 +200,7 @@ def _variables(directory: Path, access: FlowerAccess | None) -> dict[str, str]:
     return variables
 
 
-def _spawn(name: str, arguments: list[str], directory: Path, variables: Mapping[str, str]) -> Process:
+def _spawn(name: str, arguments: Sequence[str], directory: Path, variables: Mapping[str, str]) -> Process:
     command = [sys.executable, "-m", "celery", *arguments]
     started = subprocess.run(
         ["/bin/sh", "-c", _DETACH, "sh", str(log(directory, name)), *command],
