@@ -79,10 +79,8 @@ def _empty_mysql(connection: Connection, database: DatabaseSettings) -> None:
     connection.execute(text("SET foreign_key_checks=0"))
     for name, kind in tables:
         quoted = connection.dialect.identifier_preparer.quote_identifier(str(name))
-        # Identifiers cannot be bound; exec_driver_sql keeps a colon or a percent sign in a name as it is.
-        connection.exec_driver_sql(
-            f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quoted}".replace("%", "%%")
-        )
+        # Identifiers cannot be bound; the preparer has doubled percent signs, which the driver halves.
+        connection.exec_driver_sql(f"DROP {kind if kind in {'VIEW', 'SEQUENCE'} else 'TABLE'} {quoted}")
     connection.commit()
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from dental_etl.exceptions import ConfigurationError
 from dental_etl.run import Category, Strategy, Value
+
+_LENGTH = re.compile(r"\w+\((\d+)\)")
+_TOLD_EXACTLY = frozenset({"latin1", "ascii", "utf8", "utf8mb3"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +38,19 @@ class Column(Value):
         return "unsigned" in self.column_type
 
     @property
-    def is_generated(self) -> bool:
-        return "generated" in self.extra.lower() and "default_generated" not in self.extra.lower()
+    def length(self) -> int:
+        """Number in the type's parentheses: characters of text, bytes of binary; 0 when there is none."""
+        found = _LENGTH.match(self.column_type)
+        return int(found[1]) if found else 0
+
+    @property
+    def has_uncertain_labels(self) -> bool:
+        """Whether the labels of an ENUM or SET may not be those that the server told.
+
+        Its catalog is in three-byte utf8, where an emoji becomes a question mark.
+        """
+        is_labelled = self.data_type in {"enum", "set"}
+        return is_labelled and "?" in self.column_type and self.charset not in _TOLD_EXACTLY
 
     @property
     def is_change_stamp(self) -> bool:
@@ -49,18 +64,13 @@ class TableSchema(Value):
 
     name: str
     engine: str
-    #: In ordinal order, generated columns included.
+    #: In ordinal order, generated and invisible ones included.
     columns: tuple[Column, ...]
     #: Columns of the primary key in key order; empty when there is none.
     primary_key: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
-
-    @property
-    def stored_columns(self) -> tuple[Column, ...]:
-        """Columns that hold data of their own (not generated)."""
-        return tuple(column for column in self.columns if not column.is_generated)
 
     @property
     def key_columns(self) -> tuple[Column, ...]:

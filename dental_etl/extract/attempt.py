@@ -59,6 +59,8 @@ class Attempt:
     #: None for a table that is always copied as a whole.
     cursor: TableCursor | None
     progress: Callable[[Progress], None] | None
+    #: Share of the replica's rows that may be deleted unasked.
+    delete_brake_percent: int = 20
     #: Generation of the replica, as far as this attempt has committed it.
     generation: int = 0
     rows_written: int = 0
@@ -122,7 +124,7 @@ def table_cursor(plan: TablePlan, schema: TableSchema) -> TableCursor | None:
     name = plan.config.primary_incremental_column
     if plan.config.extraction_strategy is Strategy.FULL_TABLE or name is None:
         return None
-    if all(column.name != name for column in schema.stored_columns):
+    if all(column.name != name for column in schema.columns):
         return None
     column = schema.column(name)
     kind = cursor_kind(column)

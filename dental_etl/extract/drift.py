@@ -22,9 +22,9 @@ def changes(before: str | None, now: TableSchema) -> tuple[str, ...]:
     if before is None:
         return ()
     old = TableSchema.from_json(json.loads(before))
-    columns = {column.name: column for column in old.stored_columns}
-    found = [_added_or_changed(columns.get(column.name), column) for column in now.stored_columns]
-    remaining = {column.name for column in now.stored_columns}
+    columns = {column.name: column for column in old.columns}
+    found = [_added_or_changed(columns.get(column.name), column) for column in now.columns]
+    remaining = {column.name for column in now.columns}
     found += [f"column {name} was dropped" for name in columns if name not in remaining]
     if old.primary_key != now.primary_key:
         found.append(f"primary key changed from ({_list(old)}) to ({_list(now)})")
@@ -44,8 +44,8 @@ def _added_or_changed(old: Column | None, new: Column) -> str | None:
 
 
 def _reordered(old: TableSchema, new: TableSchema) -> tuple[str, ...]:
-    before = [column.name for column in old.stored_columns]
-    after = [column.name for column in new.stored_columns]
+    before = [column.name for column in old.columns]
+    after = [column.name for column in new.columns]
     return () if before == after else ("columns were put into another order",)
 
 

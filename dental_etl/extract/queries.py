@@ -81,19 +81,19 @@ def record_changed_keys(schema: TableSchema, generation: int) -> str:
     """Put the keys of staged rows that the replica lacks, or holds differently, into the outbox."""
     return (
         f"INSERT INTO {names.mysql(names.changed_table(schema.name))} "
-        f"({_list(schema.primary_key)}, {names.mysql('etl_generation')}) "
+        f"({_list(schema.primary_key)}, {_generation(schema)}) "
         f"SELECT {_list(schema.primary_key, 's')}, {generation} {_differing(schema, STAGE)}"
     )
 
 
 def replace_changed_rows(schema: TableSchema, generation: int) -> str:
     """Write the staged rows whose keys the outbox holds for this generation into the replica."""
-    columns = [column.name for column in schema.stored_columns]
+    columns = [column.name for column in schema.columns]
     outbox = names.mysql(names.changed_table(schema.name))
     return (
         f"REPLACE INTO {names.mysql(schema.name)} ({_list(columns)}) SELECT {_list(columns, 's')} "
         f"FROM {names.mysql(STAGE)} s JOIN {outbox} o ON {_same_key(schema, 's', 'o')} "
-        f"WHERE o.{names.mysql('etl_generation')} = {generation}"
+        f"WHERE o.{_generation(schema)} = {generation}"
     )
 
 
@@ -117,18 +117,27 @@ def collect_gone_keys(schema: TableSchema, limit: int) -> str:
     )
 
 
+def count_gone_keys(schema: TableSchema) -> str:
+    """Count the replica's keys that the shadow lacks."""
+    shadow = names.mysql(names.shadow_table(schema.name))
+    return (
+        f"SELECT COUNT(*) FROM {names.mysql(schema.name)} r LEFT JOIN {shadow} s "
+        f"ON {_same_key(schema, 'r', 's')} WHERE s.{names.mysql(schema.primary_key[0])} IS NULL"
+    )
+
+
 def record_collected_keys(schema: TableSchema, collected: str, generation: int) -> str:
     """Put collected keys into the outbox; no key is both new and gone."""
     return (
         f"INSERT INTO {names.mysql(names.changed_table(schema.name))} "
-        f"({_list(schema.primary_key)}, {names.mysql('etl_generation')}) "
+        f"({_list(schema.primary_key)}, {_generation(schema)}) "
         f"SELECT {_list(schema.primary_key)}, {generation} FROM {names.mysql(collected)}"
     )
 
 
 def replace_from_shadow(schema: TableSchema) -> str:
     """Write the shadow's rows of the collected keys into the replica."""
-    columns = [column.name for column in schema.stored_columns]
+    columns = [column.name for column in schema.columns]
     return (
         f"REPLACE INTO {names.mysql(schema.name)} ({_list(columns)}) SELECT {_list(columns, 's')} "
         f"FROM {names.mysql(CHANGED)} c JOIN {names.mysql(names.shadow_table(schema.name))} s "
@@ -149,7 +158,7 @@ def checksum(schema: TableSchema, table: str) -> str:
 
     The second column counts the rows whose text did not fit into a packet; such tables prove nothing.
     """
-    values = ", ".join(_canonical(column) for column in schema.stored_columns)
+    values = ", ".join(_canonical(column) for column in schema.columns)
     row = f"CONCAT_WS(0xFF, {values})"
     return (
         f"SELECT COUNT(*), COALESCE(SUM({row} IS NULL), 0), COALESCE(SUM(CRC32({row})), 0), "
@@ -157,8 +166,12 @@ def checksum(schema: TableSchema, table: str) -> str:
     )
 
 
+def _generation(schema: TableSchema) -> str:
+    return names.mysql(names.generation_column(schema.primary_key))
+
+
 def _differing(schema: TableSchema, table: str) -> str:
-    same = " AND ".join(_same_value(column) for column in schema.stored_columns)
+    same = " AND ".join(_same_value(column) for column in schema.columns)
     return (
         f"FROM {names.mysql(table)} s LEFT JOIN {names.mysql(schema.name)} r "
         f"ON {_same_key(schema, 's', 'r')} "

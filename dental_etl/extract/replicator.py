@@ -21,18 +21,22 @@ from dental_etl.exceptions import (
     FencedError,
 )
 from dental_etl.extract import drift, keys, publishing
-from dental_etl.extract.attempt import Attempt, Progress, table_cursor
+from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
 from dental_etl.extract.changes import copy_changes
 from dental_etl.extract.checkpoint import Checkpoint, Phase
+from dental_etl.extract.proof import Basis, Proof, Prover
 from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import fill_shadow
 from dental_etl.plan import TablePlan
 from dental_etl.run import CopyStatus, ExtractResult, Stage, Strategy
 from dental_etl.tracking.locks import source_slot, table_lock
 from dental_etl.tracking.status import (
+    CopiedTable,
     ensure_copy_status,
     read_source_schema,
+    record_copied,
     record_copy_failed,
+    record_started,
     take_fence,
 )
 from dental_etl.wire.catalog import read_schema
@@ -53,6 +57,10 @@ class _Outcome:
     strategy: Strategy
     reason: str
     drift: tuple[str, ...]
+    #: What the copy lets the proof start from.
+    basis: Basis = Basis.COPIED
+    #: Known already where nothing had to be read.
+    proof: Proof | None = None
 
 
 def extract_table(
@@ -64,8 +72,12 @@ def extract_table(
     deadline: datetime | None,
     clock: Callable[[], datetime],
     progress: Callable[[Progress], None] | None = None,
+    prover: Prover | None = None,
 ) -> ExtractResult:
     """Make the replica of one table equal to the source, as far as its strategy can see.
+
+    With a prover also as far as it cannot: replica and source are then compared, and a table without a
+    cursor is not read but compared, once it has been copied.
 
     May be repeated after any failure, at any point, with the same result. The caller holds the table's
     lock on a connection of its own; the connection that writes holds another, so that an attempt whose
@@ -79,8 +91,10 @@ def extract_table(
         deadline: When the source must be left alone; checked before every read. None if never.
         clock: Returns the current time, aware.
         progress: Called after every batch.
+        prover: Compares replica and source afterwards; for this attempt only.
 
     Raises:
+        DeleteBrakeError: More rows would be deleted than anybody deletes by accident.
         DeadlineError: The window closed; what was committed stays.
         FencedError: A newer attempt has taken over.
         TableBusyError: Another process writes this replica, or no place at the source became free.
@@ -109,10 +123,16 @@ def extract_table(
             row_format=row_format(schema, Target.MYSQL),
             cursor=table_cursor(plan, schema),
             progress=progress,
+            delete_brake_percent=settings.delete_brake_percent,
             generation=status.generation,
         )
-        outcome = _copy(attempt, status)
-    return _result(attempt, outcome, time.monotonic() - started)
+        outcome = _copy(attempt, status, prover)
+        proof = outcome.proof
+        if prover is not None and proof is None:
+            proof = prover.prove(attempt, outcome.basis)
+        if outcome.basis is Basis.NOTHING and outcome.proof is None:
+            _record_compared(attempt, outcome.status, outcome.strategy)
+    return _result(attempt, outcome, proof, time.monotonic() - started)
 
 
 def _begin(replication: Connection, table: str, fence: int, run_id: str) -> CopyStatus:
@@ -124,31 +144,103 @@ def _begin(replication: Connection, table: str, fence: int, run_id: str) -> Copy
             return take_fence(replication, table, fence, run_id=run_id)
 
 
-def _copy(attempt: Attempt, status: CopyStatus) -> _Outcome:
+def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outcome:
     checkpoint = Checkpoint.from_text(status.checkpoint)
     published = checkpoint if checkpoint is not None and checkpoint.phase is Phase.PUBLISH else None
     if published is not None:
         status, checkpoint = publishing.finish_publication(attempt, published), None
     found, has_replica = _compare_structures(attempt)
+    why_unchanged = prover.why_unchanged(attempt, status) if prover is not None else None
     if published is not None and published.run_id == attempt.run_id and not found:
-        return _Outcome(status=status, strategy=Strategy.FULL_TABLE, reason=attempt.plan.reason, drift=())
+        return _Outcome(
+            status=status,
+            strategy=Strategy.FULL_TABLE,
+            reason=attempt.plan.reason,
+            drift=(),
+            basis=Basis.COPIED_IN_PARTS,
+        )
     why_full = _why_full(attempt, found, has_replica=has_replica, is_fresh=published is not None)
+    can_compare = prover is not None and _can_compare(attempt, status, checkpoint, has_replica=has_replica)
+    if prover is not None and why_unchanged is not None and (why_full is None or can_compare):
+        return _unchanged(attempt, status, prover, why_unchanged)
     if why_full is None:
         status = copy_changes(attempt, status, checkpoint)
-        strategy, reason = attempt.plan.config.extraction_strategy, attempt.plan.reason
-    else:
-        status = _copy_all(attempt, checkpoint)
-        strategy, reason = Strategy.FULL_TABLE, why_full
-    return _Outcome(status=status, strategy=strategy, reason=reason, drift=found)
+        return _Outcome(
+            status=status,
+            strategy=attempt.plan.config.extraction_strategy,
+            reason=attempt.plan.reason,
+            drift=found,
+            basis=Basis.CHANGES,
+        )
+    if can_compare:
+        _start_comparison(attempt)
+        reason = f"compared with the source, only what differs is read; {why_full}"
+        return _Outcome(
+            status=status, strategy=Strategy.FULL_TABLE, reason=reason, drift=(), basis=Basis.NOTHING
+        )
+    status, basis = _copy_all(attempt, checkpoint)
+    return _Outcome(status=status, strategy=Strategy.FULL_TABLE, reason=why_full, drift=found, basis=basis)
 
 
-def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> CopyStatus:
+def _can_compare(
+    attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | None, *, has_replica: bool
+) -> bool:
+    """Tell whether comparing replaces the nightly copy of a table that has no cursor."""
+    return (
+        attempt.plan.config.extraction_strategy is Strategy.FULL_TABLE
+        and not attempt.plan.refresh.is_full
+        and has_replica
+        and checkpoint is None
+        and status.last_copied is not None
+        and keys.is_pageable(attempt.schema)
+    )
+
+
+def _start_comparison(attempt: Attempt) -> None:
+    with attempt.transaction():
+        record_started(
+            attempt.replication, attempt.table, attempt.fence, strategy=Strategy.FULL_TABLE, checkpoint=None
+        )
+
+
+def _unchanged(attempt: Attempt, status: CopyStatus, prover: Prover, why: str) -> _Outcome:
+    strategy = attempt.plan.config.extraction_strategy
+    return _Outcome(
+        status=_record_compared(attempt, status, strategy),
+        strategy=strategy,
+        reason=f"{why}; {attempt.plan.reason}",
+        drift=(),
+        basis=Basis.NOTHING,
+        proof=prover.unchanged(attempt),
+    )
+
+
+def _record_compared(attempt: Attempt, status: CopyStatus, strategy: Strategy) -> CopyStatus:
+    """Record a complete replica that no copy has touched; its cursor stays where it was."""
+    with attempt.transaction():
+        return record_copied(
+            attempt.replication,
+            attempt.table,
+            attempt.fence,
+            CopiedTable(
+                now=attempt.clock(),
+                cursor=status.cursor,
+                strategy=strategy,
+                is_rewritten=False,
+                has_changes=False,
+                source_schema=schema_text(attempt.schema),
+                overlap_minutes=attempt.plan.config.overlap_minutes,
+            ),
+        )
+
+
+def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> tuple[CopyStatus, Basis]:
     full = fill_shadow(attempt, checkpoint)
     status = publishing.publish(attempt, full)
     if full.run_id == attempt.run_id or attempt.cursor is None:
-        return status
+        return status, Basis.COPIED if checkpoint is None else Basis.COPIED_IN_PARTS
     # The shadow was begun on an earlier night: what changed since is in none of its first pages.
-    return copy_changes(attempt, status, None)
+    return copy_changes(attempt, status, None), Basis.CHANGES
 
 
 def _compare_structures(attempt: Attempt) -> tuple[tuple[str, ...], bool]:
@@ -164,7 +256,7 @@ def _compare_structures(attempt: Attempt) -> tuple[tuple[str, ...], bool]:
         and before is not None
         and not found
         # Somebody may have altered or restored the replica; types are spelled differently over versions.
-        and [column.name for column in replica.columns] == [c.name for c in attempt.schema.stored_columns]
+        and [column.name for column in replica.columns] == [c.name for c in attempt.schema.columns]
         and replica.primary_key == attempt.schema.primary_key
     )
     return found, is_same
@@ -222,7 +314,7 @@ def _failure_recorded(replication: Connection, table: str, fence: int) -> Iterat
         raise
 
 
-def _result(attempt: Attempt, outcome: _Outcome, seconds: float) -> ExtractResult:
+def _result(attempt: Attempt, outcome: _Outcome, proof: Proof | None, seconds: float) -> ExtractResult:
     totals = attempt.reader.totals
     logger.info(
         "Extracted %s: %d rows read, %d written, %d deleted in %.1f s",
@@ -244,7 +336,7 @@ def _result(attempt: Attempt, outcome: _Outcome, seconds: float) -> ExtractResul
         table=attempt.table,
         strategy=outcome.strategy,
         reason=outcome.reason,
-        generation=outcome.status.generation,
+        generation=attempt.generation,
         rows_read=totals.rows,
         rows_written=attempt.rows_written,
         rows_deleted=attempt.rows_deleted,
@@ -255,4 +347,7 @@ def _result(attempt: Attempt, outcome: _Outcome, seconds: float) -> ExtractResul
         reads=totals.reads,
         coercions=attempt.coercion_values(),
         drift=outcome.drift,
+        proven_at=proof.proven_at if proof else None,
+        proven_by=proof.proven_by if proof else None,
+        findings=proof.findings if proof else (),
     )

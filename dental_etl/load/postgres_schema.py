@@ -15,7 +15,7 @@ from dental_etl.exceptions import DataLoadingError
 from dental_etl.load.postgres_types import is_widening
 from dental_etl.load.raw_table import OWN_COLUMNS, RawTable
 from dental_etl.load.statements import execute
-from dental_etl.wire.names import postgres
+from dental_etl.wire.names import postgres, primary_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,10 @@ def create_table(connection: Connection, qualified: str, wanted: RawTable) -> No
 def add_primary_key(connection: Connection, qualified: str, wanted: RawTable) -> None:
     """Add the primary key, if the table has one."""
     if wanted.primary_key:
-        execute(connection, f"ALTER TABLE {qualified} ADD PRIMARY KEY ({wanted.quoted_key})")
+        name = postgres(primary_key(wanted.name))
+        execute(
+            connection, f"ALTER TABLE {qualified} ADD CONSTRAINT {name} PRIMARY KEY ({wanted.quoted_key})"
+        )
 
 
 def widen(connection: Connection, wanted: RawTable, change: SchemaChange) -> None:

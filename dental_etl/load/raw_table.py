@@ -96,7 +96,7 @@ def _columns(table: TableSchema) -> tuple[RawColumn, ...]:
     try:
         return tuple(
             RawColumn(source_name=column.name, name=raw_name(column.name), type=postgres_type(column))
-            for column in table.stored_columns
+            for column in table.columns
         )
     except DataLoadingError as error:
         raise DataLoadingError(f"Table {table.name}: {error}", table=table.name, stage="load") from None

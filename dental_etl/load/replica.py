@@ -16,7 +16,7 @@ from dental_etl.load.statements import count_rows, execute
 from dental_etl.run import CopyStatus
 from dental_etl.tracking.status import read_copy_status
 from dental_etl.wire.catalog import read_schema
-from dental_etl.wire.names import changed_table, mysql
+from dental_etl.wire.names import changed_table, generation_column, mysql
 from dental_etl.wire.reader import BlockStream, read_blocks
 from dental_etl.wire.rows import RowFormat, Target, row_format
 
@@ -48,7 +48,7 @@ class Replica:
 
     def count_changed(self, loaded_generation: int) -> int:
         """Count the keys in the outbox that raw has not seen; a key may be counted once per generation."""
-        return count_rows(self.connection, f"{self._outbox} WHERE {_newer(loaded_generation)}")
+        return count_rows(self.connection, f"{self._outbox} WHERE {self._newer(loaded_generation)}")
 
     def rows(self, where: str = "") -> tuple[RowFormat, BlockStream]:
         """Read rows for COPY.
@@ -56,7 +56,7 @@ class Replica:
         Args:
             where: Complete WHERE clause, or nothing for all rows.
         """
-        columns = [column.name for column in self.schema.stored_columns]
+        columns = [column.name for column in self.schema.columns]
         wanted = row_format(self.schema, Target.POSTGRES, columns)
         return wanted, self._read(wanted, f"FROM {self.quoted} {where}")
 
@@ -67,7 +67,7 @@ class Replica:
 
     def changed_rows(self, loaded_generation: int) -> tuple[RowFormat, BlockStream]:
         """Read the rows that still exist among those keys."""
-        columns = [column.name for column in self.schema.stored_columns]
+        columns = [column.name for column in self.schema.columns]
         wanted = row_format(self.schema, Target.POSTGRES, columns, alias=_ROWS)
         rows, keys = mysql(_ROWS), mysql(_KEYS)
         matches = " AND ".join(
@@ -81,19 +81,18 @@ class Replica:
 
     def _distinct_keys(self, loaded_generation: int) -> str:
         names = ", ".join(mysql(name) for name in self.schema.primary_key)
-        return f"(SELECT DISTINCT {names} FROM {self._outbox} WHERE {_newer(loaded_generation)}) AS {mysql(_KEYS)}"
+        return f"(SELECT DISTINCT {names} FROM {self._outbox} WHERE {self._newer(loaded_generation)}) AS {mysql(_KEYS)}"
 
     @property
     def _outbox(self) -> str:
         return mysql(changed_table(self.schema.name))
 
+    def _newer(self, loaded_generation: int) -> str:
+        # No upper bound: whatever the snapshot shows in the outbox, it shows in the rows as well.
+        return f"{mysql(generation_column(self.schema.primary_key))} > {int(loaded_generation)}"
+
     def _read(self, wanted: RowFormat, rest: str) -> BlockStream:
         return read_blocks(self.connection, f"SELECT {wanted.select_list} {rest}", None, wanted)
-
-
-def _newer(loaded_generation: int) -> str:
-    # No upper bound: whatever the snapshot shows in the outbox, it shows in the rows as well.
-    return f"etl_generation > {int(loaded_generation)}"
 
 
 @contextmanager
@@ -137,10 +136,12 @@ def forget_changes(database: DatabaseSettings, table: str, generation: int) -> N
     """
     outbox = changed_table(table)
     with connect(database) as connection, database_errors(database.role, table=table, stage="load"):
-        if read_schema(connection, database.database, outbox) is None:
+        found = read_schema(connection, database.database, outbox)
+        if found is None:
             return
+        generation_name = mysql(found.columns[-1].name)
         connection.rollback()
         # Locks only the entries it deletes, so that an extract may write new ones meanwhile.
         execute(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        execute(connection, f"DELETE FROM {mysql(outbox)} WHERE etl_generation <= {int(generation)}")
+        execute(connection, f"DELETE FROM {mysql(outbox)} WHERE {generation_name} <= {int(generation)}")
         connection.commit()

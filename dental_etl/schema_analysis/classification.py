@@ -153,7 +153,7 @@ def category_of(rows: int) -> Category:
 
 def _strategy(facts: TableFacts, category: Category, key_order: KeyOrder) -> _Choice:
     schema = facts.schema
-    stamps = sorted((c for c in schema.stored_columns if c.is_change_stamp), key=_stamp_place)
+    stamps = sorted((c for c in schema.columns if c.is_change_stamp), key=_stamp_place)
     proof = "rotating" if category is Category.LARGE else "nightly"
     if not schema.primary_key:
         return _whole("no primary key, so a changed row cannot be told from a new one", proof)

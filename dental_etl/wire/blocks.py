@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dental_etl.exceptions import DataExtractionError
-from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, ApartColumn, RowFormat, Target
+from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, UNCERTAIN, ApartColumn, RowFormat, Target
 
 _NULL_TEXT = b"\\N"
 _SEPARATORS = bytes.maketrans(FIELD_END + ROW_END, b"\t\n")
@@ -66,6 +66,9 @@ class BlockEncoder:
         if field == self._markers.get(column.name):
             self.coercions[column.name, "zero_date"] += 1
             return NULL
+        if column.may_be_uncertain and field.startswith(UNCERTAIN):
+            self.coercions[column.name, "invalid_utf8"] += 1
+            field = field.removeprefix(UNCERTAIN)
         return field if field.isascii() or self._is_text(field) else self._replaced(column.name, field)
 
     def _null(self, column: ApartColumn) -> bytes:

@@ -1,8 +1,7 @@
 """Structure of MySQL tables: read from information_schema, written as DDL of the replica.
 
-information_schema takes no lock on the clinic's tables and reads no rows. Generated columns are
-read, but never copied: the replica and raw hold what the source stores, and an expression can be
-computed again from that.
+information_schema takes no lock on the clinic's tables and reads no rows. A generated column is
+copied like any other: the replica holds its value, not its expression.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from dental_etl.config.tables import Column, TableSchema
-from dental_etl.wire.names import changed_table, mysql
+from dental_etl.wire.names import changed_table, generation_column, mysql
 
 # Base tables only: views and sequences hold no rows of their own.
 _TABLES = text("""
@@ -37,6 +36,13 @@ _KEYS = """
      WHERE table_schema = :database AND index_name = 'PRIMARY' {one_table}
      ORDER BY table_name, seq_in_index
 """
+_KEY_PARTS, _KEY_BYTES = 16, 3000
+_SIZED = frozenset({"char", "varchar", "binary", "varbinary"})
+#: Beyond any number, date or label in a key.
+_UNSIZED_BYTES = 32
+_CHARACTER_BYTES = {"latin1": 1, "ascii": 1, "utf8": 3, "utf8mb3": 3, "ucs2": 2}
+#: Instead of an ENUM or SET whose labels are not known; a label has 255 characters at most.
+_LABEL_TEXT = {"enum": "varchar(255)", "set": "text"}
 _ONE_TABLE = "AND table_name = :table"
 _ONE = text(_TABLES.text.replace("ORDER BY", _ONE_TABLE + " ORDER BY"))
 
@@ -72,8 +78,8 @@ def create_table_ddl(
 
     Same columns, types, character sets and collations, so that equal text on both sides proves equal
     rows. Left out on purpose: AUTO_INCREMENT (LOAD DATA would take its table lock, and parallel loads
-    would queue), defaults, ON UPDATE, foreign keys, generated columns, and every index but the primary
-    key and the cursor.
+    would queue), defaults, ON UPDATE, foreign keys, the expressions of generated columns, and every
+    index but the primary key and the cursor.
 
     Args:
         schema: Structure of the source's table.
@@ -81,7 +87,7 @@ def create_table_ddl(
         cursor: Column to index beside the primary key.
         engine: InnoDB, unless it cannot hold the row.
     """
-    lines = [column_ddl(column) for column in schema.stored_columns]
+    lines = [column_ddl(column) for column in schema.columns]
     if schema.primary_key:
         lines.append(f"PRIMARY KEY ({_names(schema.primary_key)})")
     if cursor is not None and cursor != next(iter(schema.primary_key), None):
@@ -91,15 +97,31 @@ def create_table_ddl(
 
 def changed_table_ddl(schema: TableSchema, *, engine: str = "InnoDB") -> str:
     """Write the CREATE TABLE IF NOT EXISTS of a table's outbox: its key and the generation that changed it."""
+    generation = mysql(generation_column(schema.primary_key))
     lines = [column_ddl(column) for column in schema.key_columns]
-    lines.append(f"{mysql('etl_generation')} bigint NOT NULL")
-    lines.append(f"PRIMARY KEY ({_names(schema.primary_key)}, {mysql('etl_generation')})")
+    lines.append(f"{generation} bigint NOT NULL")
+    if is_short_key(schema.key_columns):
+        lines.append(f"PRIMARY KEY ({_names(schema.primary_key)}, {generation})")
+    else:
+        lines += [f"KEY ({_names(schema.primary_key)})", f"KEY ({generation})"]
     return _create(changed_table(schema.name), lines, engine, only_if_missing="IF NOT EXISTS ")
+
+
+def is_short_key(columns: Iterable[Column]) -> bool:
+    """Tell whether a key leaves room for one more column: MySQL allows 16 of them and 3072 bytes."""
+    sizes = [_key_bytes(column) for column in columns]
+    return len(sizes) < _KEY_PARTS and sum(sizes) <= _KEY_BYTES
+
+
+def _key_bytes(column: Column) -> int:
+    width = _CHARACTER_BYTES.get(column.charset, 4) if column.charset else 1
+    return column.length * width if column.data_type in _SIZED else _UNSIZED_BYTES
 
 
 def column_ddl(column: Column) -> str:
     """Write one column of a replica, for CREATE TABLE and for ALTER TABLE ... ADD or MODIFY."""
-    parts = [mysql(column.name), column.column_type]
+    kind = _LABEL_TEXT[column.data_type] if column.has_uncertain_labels else column.column_type
+    parts = [mysql(column.name), kind]
     if column.charset and column.data_type != "json":
         parts.append(f"CHARACTER SET {column.charset} COLLATE {column.collation}")
     parts.append("NULL" if column.is_nullable else "NOT NULL")

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 #: MySQL counts characters, PostgreSQL counts bytes.
 _MYSQL_NAME_CHARACTERS = 64
 _POSTGRES_NAME_BYTES = 63
+#: A MySQL table is a file: each character but letters, digits and underscores takes up to five bytes of
+#: its name, of which most file systems allow 255.
+_FILE_NAME_BYTES = 230
+_ESCAPED_BYTES = 5
+
+#: Tables that we keep beside the copied ones.
+_OUR_TABLES = frozenset({
+    "etl_copy_status", "etl_load_status", "etl_stage", "etl_changed_keys", "etl_gone_keys",
+})  # fmt: skip
+_OUR_PREFIXES = ("etl_changed__", "etl_shadow__", "etl_stage__", "etl_pkey__")
+_GENERATION = "etl_generation"
 
 #: Columns that every PostgreSQL table has, or that we add to every table of raw.
 _TAKEN_IN_RAW = frozenset({
@@ -41,9 +53,28 @@ def shadow_table(table: str) -> str:
     return _mysql_name("etl_shadow__" + table)
 
 
+def is_ours(table: str) -> bool:
+    """Tell whether a table of the source is called like one that we keep beside the copied ones."""
+    return table.lower() in _OUR_TABLES or table.lower().startswith(_OUR_PREFIXES)
+
+
+def generation_column(primary_key: Iterable[str]) -> str:
+    """Name the last column of an outbox: ``etl_generation``, unless the table's own key has one."""
+    taken = {name.lower() for name in primary_key}
+    name = _GENERATION
+    while name in taken:
+        name += "_"
+    return name
+
+
 def stage_table(table: str) -> str:
     """Name the table that receives a COPY before rows are merged (analytics)."""
     return _postgres_name("etl_stage__" + table)
+
+
+def primary_key(table: str) -> str:
+    """Name the primary key of a raw table; PostgreSQL's own choice may be the name of another table."""
+    return _postgres_name("etl_pkey__" + table)
 
 
 def raw_name(name: str) -> str:
@@ -111,9 +142,18 @@ def _duration(value: timedelta) -> str:
 
 
 def _mysql_name(name: str) -> str:
-    if len(name) <= _MYSQL_NAME_CHARACTERS:
+    if len(name) <= _MYSQL_NAME_CHARACTERS and _file_bytes(name) <= _FILE_NAME_BYTES:
         return name
-    return f"{name[: _MYSQL_NAME_CHARACTERS - 9]}_{_digest(name)}"
+    kept = name[: _MYSQL_NAME_CHARACTERS - 9]
+    while _file_bytes(kept) > _FILE_NAME_BYTES - 9:
+        kept = kept[:-1]
+    return f"{kept}_{_digest(name)}"
+
+
+def _file_bytes(name: str) -> int:
+    return sum(
+        1 if letter.isascii() and (letter.isalnum() or letter == "_") else _ESCAPED_BYTES for letter in name
+    )
 
 
 def _postgres_name(name: str) -> str:

@@ -22,6 +22,8 @@ from dental_etl.wire.names import mysql, postgres, raw_name
 FIELD_END = b"\xff"
 ROW_END = b"\xfe"
 NULL = b"\xfd"
+#: In front of text, in a column that travels apart: it could not be converted as it is.
+UNCERTAIN = b"\xff"
 #: One byte per date column, so that counting coerced dates is one replacement per column.
 _COERCED = tuple(bytes([code]) for code in (0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xC0, 0xC1))
 
@@ -34,6 +36,7 @@ _GEOMETRY = frozenset({
 #: Up to 64 KiB; longer text could push the packed row over max_allowed_packet, which makes it NULL.
 _SHORT_TEXT = frozenset({"char", "varchar", "tinytext", "text", "enum", "set"})
 _LONG_TEXT = frozenset({"mediumtext", "longtext", "json"})
+_TEXT = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 #: Their own text is exact: 17 digits of a double, every digit of a decimal, microseconds of a time.
 _PLAIN = frozenset({
     "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric", "double", "real",
@@ -60,6 +63,8 @@ class ApartColumn:
     is_binary: bool
     #: NULL is NULL. Else NULL arrives as its marker, and a real NULL means that the server gave up.
     may_be_null: bool
+    #: Text behind `UNCERTAIN` has letters that Unicode does not have; the server put a ``?`` for each.
+    may_be_uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ def row_format(
     Raises:
         DataExtractionError: A column has a type that we do not know how to carry.
     """
-    wanted = [schema.column(name) for name in columns] if columns is not None else schema.stored_columns
+    wanted = [schema.column(name) for name in columns] if columns is not None else schema.columns
     packed, apart = _split(wanted, target, is_packed=is_packed)
     ordered = (*packed, *apart)
     coerced = _markers(ordered, target)
@@ -126,10 +131,10 @@ def row_format(
         apart=tuple(_apart_column(column, target) for column in apart),
         coerced=tuple(coerced.items()),
         select_list=select.list(packed, apart),
-        load_columns=", ".join(_load_column(column, target) for column in ordered),
+        load_columns=", ".join(_load_column(column, target, index) for index, column in enumerate(ordered)),
         load_set=_load_set(ordered, target),
         copy_columns=", ".join(postgres(raw_name(column.name)) for column in ordered),
-        enum_columns=tuple(column.name for column in ordered if column.data_type == "enum"),
+        enum_columns=tuple(column.name for column in ordered if _is_numbered(column, target)),
     )
 
 
@@ -148,32 +153,48 @@ def _split(
 
 
 def _apart_column(column: Column, target: Target) -> ApartColumn:
-    is_marked = _is_null_marked(column) or _is_coerced(column, target)
+    is_marked = _is_null_marked(column, target) or _is_coerced(column, target)
     return ApartColumn(
         name=column.name,
         is_binary=_is_binary(column, target),
         may_be_null=column.is_nullable and not is_marked,
+        may_be_uncertain=target is Target.POSTGRES and _is_foreign(column),
     )
 
 
-def _is_null_marked(column: Column) -> bool:
+def _is_null_marked(column: Column, target: Target) -> bool:
     """Text that can outgrow max_allowed_packet, which some servers answer with a silent NULL."""
-    return column.data_type in _LONG_TEXT and not _is_unchecked(column)
+    is_text = column.data_type in _LONG_TEXT and not _is_ascii(column)
+    return is_text and not _is_binary(column, target)
 
 
 def _travels_apart(column: Column, target: Target) -> bool:
-    return _is_binary(column, target) or column.data_type in _LONG_TEXT or _is_unchecked(column)
+    is_long = column.data_type in _LONG_TEXT
+    return _is_binary(column, target) or is_long or _is_ascii(column) or _is_foreign(column)
 
 
-def _is_unchecked(column: Column) -> bool:
+def _is_ascii(column: Column) -> bool:
     """Servers store any byte in an ascii column; FF there would be taken for a separator."""
-    return column.charset == "ascii" and column.data_type in _SHORT_TEXT | _LONG_TEXT
+    return column.charset == "ascii" and column.data_type in _TEXT
+
+
+def _is_foreign(column: Column) -> bool:
+    """Text of a character set with letters that Unicode lacks, or that come back as others.
+
+    latin1 is not one: every byte of it has its letter.
+    """
+    return column.data_type in _TEXT and column.charset not in _UTF8 | {"latin1", "ascii", None}
 
 
 def _is_binary(column: Column, target: Target) -> bool:
     """Whether the column travels as hexadecimal digits."""
-    is_kept_as_bytes = target is Target.MYSQL and _is_unchecked(column)
+    is_kept_as_bytes = target is Target.MYSQL and (_is_ascii(column) or _is_foreign(column))
     return column.data_type in _BINARY or column.data_type in _GEOMETRY or is_kept_as_bytes
+
+
+def _is_numbered(column: Column, target: Target) -> bool:
+    """An ENUM goes from MySQL to MySQL by its index: no text stands for the index 0 alone."""
+    return target is Target.MYSQL and column.data_type == "enum" and not column.has_uncertain_labels
 
 
 def _is_coerced(column: Column, target: Target) -> bool:
@@ -213,12 +234,23 @@ class _Select:
             return self._value(column)
         if column.name in self._coerced:
             return self._date(column)
+        if _is_binary(column, self._target):
+            return f"CONVERT({self._name(column)} USING binary)"
         # Bytes, so that no conversion alters them. CAST AS BINARY would be NULL, without a word, for text
         # beyond max_allowed_packet.
         value = f"CONVERT({self._value(column)} USING binary)"
-        if column.is_nullable and _is_null_marked(column):
+        if _is_foreign(column):
+            value = f"IF({self._is_certain(column)}, {value}, CONCAT({_marker(UNCERTAIN)}, {value}))"
+        if column.is_nullable and _is_null_marked(column, self._target):
             return f"IF({self._name(column)} IS NULL, {_marker(NULL)}, {value})"
         return value
+
+    def _is_certain(self, column: Column) -> str:
+        """Whether the conversion brought no question marks that were not there before."""
+        lengths = [
+            f"CHAR_LENGTH(REPLACE({text}, '?', ''))" for text in (self._name(column), self._value(column))
+        ]
+        return f"{self._name(column)} IS NULL OR {lengths[0]} = {lengths[1]}"
 
     def _date(self, column: Column) -> str:
         """TO_DAYS is NULL for zero and partial dates, and at most 365 in year 0, which PostgreSQL lacks."""
@@ -233,7 +265,7 @@ class _Select:
         kind = column.data_type
         if kind == "float":
             return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
-        if kind == "bit":
+        if kind == "bit" or _is_numbered(column, self._target):
             return f"({name} + 0)"
         if kind in _CAST:
             return f"CAST({name} AS CHAR)"
@@ -263,20 +295,26 @@ def _marker(byte: bytes) -> str:
     return f"CAST(0x{byte.hex().upper()} AS BINARY)"
 
 
-def _load_column(column: Column, target: Target) -> str:
-    is_computed = _is_binary(column, target) or column.data_type == "bit"
-    return _variable(column) if is_computed else mysql(column.name)
+def _load_column(column: Column, target: Target, index: int) -> str:
+    is_computed = _is_binary(column, target) or _is_number(column, target)
+    return _variable(index) if is_computed else mysql(column.name)
 
 
 def _load_set(columns: Iterable[Column], target: Target) -> str:
     parts = []
-    for column in columns:
+    for index, column in enumerate(columns):
         if _is_binary(column, target):
-            parts.append(f"{mysql(column.name)} = UNHEX({_variable(column)})")
-        elif column.data_type == "bit":
-            parts.append(f"{mysql(column.name)} = CAST({_variable(column)} AS UNSIGNED)")
+            parts.append(f"{mysql(column.name)} = UNHEX({_variable(index)})")
+        elif _is_number(column, target):
+            parts.append(f"{mysql(column.name)} = CAST({_variable(index)} AS UNSIGNED)")
     return "SET " + ", ".join(parts) if parts else ""
 
 
-def _variable(column: Column) -> str:
-    return "@" + mysql("etl_" + column.name)
+def _is_number(column: Column, target: Target) -> bool:
+    """Whether the text is a number that must not be taken for the bytes or the label of the value."""
+    return column.data_type == "bit" or _is_numbered(column, target)
+
+
+def _variable(index: int) -> str:
+    # Not by the column's name: a variable's may have 64 characters in all.
+    return f"@etl_{index}"

@@ -69,7 +69,7 @@ def test_nothing_of_the_staging_table_is_left(copy_whole: Copy, load: Load, anal
         "SELECT relname, obj_description(oid), (SELECT conname FROM pg_constraint WHERE conrelid = pg_class.oid) "
         "FROM pg_class WHERE relnamespace = 'raw'::regnamespace AND relkind = 'r' AND relname ~ 'hist'"
     ).all()
-    assert [tuple(row) for row in tables] == [("histappointment", None, "histappointment_pkey")]
+    assert [tuple(row) for row in tables] == [("histappointment", None, "etl_pkey__histappointment")]
 
 
 def test_readers_see_no_half_table(

@@ -53,9 +53,11 @@ def test_what_is_no_part_of_a_row_is_no_drift(field: str) -> None:
     assert drift.changes(schema_text(SCHEMA), _with_note(**{field: "x"})) == ()
 
 
-def test_a_generated_column_is_no_drift() -> None:
+def test_a_generated_column_is_copied_so_it_counts() -> None:
     generated = replace(ID, name="g", extra="VIRTUAL GENERATED")
-    assert drift.changes(schema_text(SCHEMA), replace(SCHEMA, columns=(ID, generated, NOTE))) == ()
+    assert drift.changes(schema_text(SCHEMA), replace(SCHEMA, columns=(ID, generated, NOTE))) == (
+        "column g (int(11)) was added",
+    )
 
 
 def test_before_the_first_copy_there_is_no_drift() -> None:

@@ -52,3 +52,29 @@ def test_the_outbox_holds_the_key_and_the_generation() -> None:
         "  `etl_generation` bigint NOT NULL,\n"
         "  PRIMARY KEY (`id`, `etl_generation`)\n"
     )
+
+
+def test_the_outbox_of_a_key_that_leaves_no_room_has_two_indexes_instead() -> None:
+    long = Column(
+        name="Name",
+        data_type="varchar",
+        column_type="varchar(768)",
+        is_nullable=False,
+        charset="utf8mb4",
+        collation="utf8mb4_bin",
+    )
+    ddl = changed_table_ddl(TableSchema(name="n", engine="InnoDB", columns=(long,), primary_key=("Name",)))
+    assert "KEY (`Name`),\n  KEY (`etl_generation`)" in ddl
+    assert "PRIMARY" not in ddl
+
+
+def test_an_enum_whose_labels_the_catalog_garbles_becomes_text() -> None:
+    garbled = Column(
+        name="e",
+        data_type="enum",
+        column_type="enum('?')",
+        is_nullable=False,
+        charset="utf8mb4",
+        collation="utf8mb4_bin",
+    )
+    assert column_ddl(garbled).startswith("`e` varchar(255) CHARACTER SET utf8mb4")

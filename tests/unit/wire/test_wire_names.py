@@ -79,3 +79,24 @@ def test_a_literal_is_written_safely(value: object, sql: str) -> None:
 def test_a_value_without_a_literal_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         names.literal(value)
+
+
+@pytest.mark.parametrize("make", [names.changed_table, names.shadow_table])
+def test_a_derived_table_is_a_file_that_a_file_system_takes(make: object) -> None:
+    assert callable(make)
+    made = make("日" * 50)
+    assert len(made) + 4 * made.count("日") + len(".ibd") <= 255
+
+
+def test_an_outbox_of_a_table_keyed_by_a_generation_names_its_own_apart() -> None:
+    assert names.generation_column(["id", "ETL_Generation"]) == "etl_generation_"
+
+
+@pytest.mark.parametrize("name", ["etl_copy_status", "ETL_Stage", "etl_shadow__patient", "etl_pkey__x"])
+def test_tables_called_like_our_own_are_told(name: str) -> None:
+    assert names.is_ours(name)
+
+
+@pytest.mark.parametrize("name", ["patient", "etl_log", "etl_changed"])
+def test_other_tables_are_not_ours(name: str) -> None:
+    assert not names.is_ours(name)

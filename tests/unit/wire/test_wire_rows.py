@@ -76,12 +76,28 @@ def test_columns_apart_come_last() -> None:
 
 def test_bytes_go_through_unhex_into_mysql() -> None:
     found = row_format(schema(ID, column("b", "blob")), Target.MYSQL)
-    assert (found.load_columns, found.load_set) == ("`PatNum`, @`etl_b`", "SET `b` = UNHEX(@`etl_b`)")
+    assert (found.load_columns, found.load_set) == ("`PatNum`, @etl_1", "SET `b` = UNHEX(@etl_1)")
 
 
-def test_generated_columns_are_not_copied() -> None:
+def test_the_value_of_a_generated_column_is_copied() -> None:
     found = row_format(schema(ID, column("a", "int(11)", extra="VIRTUAL GENERATED")), Target.MYSQL)
-    assert found.columns == ("PatNum",)
+    assert found.columns == ("PatNum", "a")
+
+
+def test_an_enum_goes_to_mysql_by_its_index() -> None:
+    found = row_format(schema(ID, column("e", "enum('','a')", charset="latin1")), Target.MYSQL)
+    assert (found.load_columns, found.load_set) == ("`PatNum`, @etl_1", "SET `e` = CAST(@etl_1 AS UNSIGNED)")
+
+
+def test_an_enum_whose_labels_the_catalog_garbles_goes_as_text() -> None:
+    found = row_format(schema(ID, column("e", "enum('?')", charset="utf8mb4")), Target.MYSQL)
+    assert (found.load_columns, found.enum_columns) == ("`PatNum`, `e`", ())
+
+
+@pytest.mark.parametrize("charset", ["cp1251", "sjis", "ucs2", "ascii"])
+def test_text_that_unicode_may_not_give_back_goes_to_mysql_as_bytes(charset: str) -> None:
+    found = row_format(schema(ID, column("a", "varchar(10)", charset=charset)), Target.MYSQL)
+    assert found.load_set == "SET `a` = UNHEX(@etl_1)"
 
 
 def test_an_alias_prefixes_every_column() -> None:
