@@ -39,7 +39,7 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
     publishing.ensure_outbox(attempt)
     if checkpoint is None or not _can_go_on(attempt, checkpoint):
         checkpoint = _start(attempt, cursor, status)
-    _create_stage(attempt)
+    create_stage(attempt)
     condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
     after = _first_key(attempt, cursor, checkpoint)
     for page in paging.changed_pages(attempt, after, condition):
@@ -104,7 +104,7 @@ def _first_key(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint) ->
     return checkpoint.position
 
 
-def _create_stage(attempt: Attempt) -> None:
+def create_stage(attempt: Attempt) -> None:
     with attempt.errors():
         attempt.run(f"DROP TEMPORARY TABLE IF EXISTS {names.mysql(queries.STAGE)}")
         attempt.run(queries.create_stage(attempt.table))
@@ -120,7 +120,7 @@ def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: 
         if not page.fetched.is_empty:
             loaded = load_data(attempt.replication, queries.STAGE, attempt.row_format, page.fetched.blocks)
             rows, size = loaded.rows, loaded.bytes
-            changed = _write_changes(attempt)
+            changed = write_changes(attempt)
             checkpoint = replace(checkpoint, highest=_highest(attempt, cursor, checkpoint))
         record_batch(
             attempt.replication,
@@ -139,7 +139,7 @@ def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: 
     return checkpoint
 
 
-def _write_changes(attempt: Attempt) -> int:
+def write_changes(attempt: Attempt) -> int:
     """Record and replace the staged rows that differ; return how many there are."""
     generation = attempt.generation + 1
     changed = int(attempt.run(queries.record_changed_keys(attempt.schema, generation)).rowcount)

@@ -11,8 +11,10 @@ import logging
 from dataclasses import dataclass, replace
 
 from dental_etl.config import TableSchema
+from dental_etl.exceptions import DeleteBrakeError
 from dental_etl.extract import keys, queries
 from dental_etl.extract.attempt import Attempt, schema_text
+from dental_etl.extract.brake import require_deletes_allowed
 from dental_etl.extract.checkpoint import Checkpoint
 from dental_etl.run import CopyStatus, Strategy
 from dental_etl.tracking.status import (
@@ -21,6 +23,7 @@ from dental_etl.tracking.status import (
     read_copy_status,
     record_batch,
     record_copied,
+    record_started,
 )
 from dental_etl.wire import names
 from dental_etl.wire.catalog import changed_table_ddl, read_schema
@@ -41,6 +44,8 @@ class _Difference:
     gone: int
     #: Whether collecting stopped because there were too many.
     is_too_large: bool
+    #: Whether rows could be told apart by their keys.
+    is_by_key: bool = True
 
 
 def publish(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
@@ -49,9 +54,13 @@ def publish(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     Args:
         attempt: The table.
         checkpoint: Of the full shadow, with the cursor that holds from now on.
+
+    Raises:
+        DeleteBrakeError: The replica has rows that the shadow lacks, more than anybody deletes by accident.
     """
     checkpoint = replace(checkpoint, source_schema=schema_text(attempt.schema))
     difference = _compare(attempt)
+    _brake(attempt, difference)
     if difference is not None and not difference.is_too_large:
         return _apply(attempt, checkpoint, difference)
     with attempt.transaction():
@@ -61,6 +70,41 @@ def publish(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
         status = read_copy_status(attempt.replication, attempt.table)
     attempt.rows_written += status.rows_copied if status else 0
     return finish_publication(attempt, checkpoint)
+
+
+def _brake(attempt: Attempt, difference: _Difference | None) -> None:
+    rows, gone = _loss(attempt, difference)
+    try:
+        require_deletes_allowed(attempt, rows=rows, gone=gone)
+    except DeleteBrakeError:
+        # What an emptied source left in the shadow is nothing to go on with.
+        with attempt.transaction():
+            record_started(
+                attempt.replication,
+                attempt.table,
+                attempt.fence,
+                strategy=Strategy.FULL_TABLE,
+                checkpoint=None,
+            )
+        raise
+
+
+def _loss(attempt: Attempt, difference: _Difference | None) -> tuple[int, int]:
+    """Return the replica's rows, and how many of them are not in the shadow: by key where both have one."""
+    with attempt.errors():
+        replica = _schema(attempt, attempt.table)
+        if replica is None:
+            return 0, 0
+        rows = _count(attempt, attempt.table)
+        if difference is not None and difference.is_by_key:
+            if not difference.is_too_large:
+                return rows, difference.gone
+            return rows, int(attempt.run(queries.count_gone_keys(attempt.schema)).scalar_one())
+        return rows, max(0, rows - _count(attempt, names.shadow_table(attempt.table)))
+
+
+def _count(attempt: Attempt, table: str) -> int:
+    return int(attempt.run(f"SELECT COUNT(*) FROM {names.mysql(table)}").scalar_one())
 
 
 def finish_publication(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
@@ -141,12 +185,12 @@ def _compare(attempt: Attempt) -> _Difference | None:
         return None
     if keys.is_pageable(attempt.schema):
         return _compare_by_key(attempt)
-    return _Difference(changed=0, gone=0, is_too_large=not _have_equal_checksums(attempt))
+    return _Difference(changed=0, gone=0, is_too_large=not _have_equal_checksums(attempt), is_by_key=False)
 
 
 def _compare_by_key(attempt: Attempt) -> _Difference:
     with attempt.errors():
-        rows = int(attempt.run(f"SELECT COUNT(*) FROM {names.mysql(attempt.table)}").scalar_one())
+        rows = _count(attempt, attempt.table)
         limit = max(int(rows * _MOST_CHANGES), _ALWAYS_CHANGES_ROWS)
         changed = _collect(attempt, queries.CHANGED, queries.collect_changed_keys(attempt.schema, limit + 1))
         gone = (

@@ -17,6 +17,7 @@ from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_table, load_table_chunked
 from dental_etl.plan import TablePlan, plan_table
+from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, CopyStatus, ExtractResult, LoadResult, RefreshMode, Stage
 from dental_etl.tracking import ledger, status
 from dental_etl.tracking.locks import advisory_lock, table_lock
@@ -49,6 +50,7 @@ def extract_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) 
             fence=claim.fence,
             deadline=deadline,
             clock=clock,
+            prover=SourceProver(_reconcile_seconds(settings, table)),
         )
         with ledger_transaction(settings) as connection:
             ledger.finish_extract(connection, claim, result, clock())
@@ -129,6 +131,14 @@ def ledger_transaction(settings: Settings) -> Iterator[Connection]:
 def _plan(settings: Settings, table: str, refresh: RefreshMode, now: datetime) -> TablePlan:
     config = read_tables(settings.tables_file).get(table)
     return plan_table(config, _copy_statuses(settings).get(table), refresh, now)
+
+
+def _reconcile_seconds(settings: Settings, table: str) -> float:
+    """Return a table's share of the budget for comparing: that of its size among the tables that rotate."""
+    tables = read_tables(settings.tables_file)
+    rotating = {one.table_name: one.estimated_size_mb + 1.0 for one in tables if one.reconcile != "nightly"}
+    share = rotating[table] / sum(rotating.values()) if table in rotating else 0.0
+    return settings.reconcile_budget_minutes * 60.0 * share
 
 
 def _copy_statuses(settings: Settings) -> dict[str, CopyStatus]:

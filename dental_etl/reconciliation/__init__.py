@@ -1,0 +1,1 @@
+"""Proves that source, replica and raw hold the same rows, and mends what does not."""

@@ -1,0 +1,129 @@
+"""Which ranges of a table differ between source and replica, found with few and short reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dental_etl.extract import governor, keys
+from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.governor import Pace
+from dental_etl.extract.keys import Key
+from dental_etl.extract.queries import KeyRange
+from dental_etl.reconciliation import ranges
+from dental_etl.reconciliation.ranges import Contents
+
+#: A table of so many rows is compared in one scan: a quarter of a second of the source's time, and a scan
+#: costs a MyISAM table a fraction of what its rows cost in the order of the key.
+WHOLE_ROWS = 100_000
+_FIRST_ROWS, _MOST_ROWS = 10_000, 50_000
+#: Cutting a range again and again, while rows come in, must end some time.
+_MOST_CUTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One range as both servers see it."""
+
+    key_range: KeyRange
+    source: Contents
+    replica: Contents
+
+    @property
+    def is_equal(self) -> bool:
+        return self.source == self.replica
+
+    @property
+    def rows(self) -> int:
+        return max(self.source.rows, self.replica.rows)
+
+
+def compare(attempt: Attempt, key_range: KeyRange, *, is_by_key: bool = False) -> Compared:
+    """Compare one range; one read of the source, refused after the deadline.
+
+    Raises:
+        DeadlineError: The window closed.
+    """
+    statement = ranges.contents(attempt.schema, key_range, is_by_key=is_by_key)
+    return Compared(
+        key_range=key_range,
+        source=_contents(attempt.reader.row(statement)),
+        replica=_contents(_replica_row(attempt, statement)),
+    )
+
+
+def row_counts(attempt: Attempt) -> tuple[int, int]:
+    """Return the number of rows of the source and of the replica."""
+    statement = ranges.count(attempt.schema)
+    source = attempt.reader.row(statement)
+    return int(source[0]) if source is not None else 0, int(_replica_row(attempt, statement)[0])
+
+
+def fits_one_scan(attempt: Attempt, rows: int) -> bool:
+    """Tell whether a whole table may be compared in one read."""
+    return rows <= WHOLE_ROWS and governor.fits_one_read(attempt.plan.config, rows)
+
+
+def steps(attempt: Attempt, after: Key | None, *, is_by_key: bool = False) -> Iterator[Compared]:
+    """Compare a table range by range in the order of the key, each as large as 300 ms of the source allow.
+
+    Args:
+        attempt: The table.
+        after: Last key that is done already.
+        is_by_key: Whether only the keys are compared.
+    """
+    pace = Pace(rows=_FIRST_ROWS, batch_size=_MOST_ROWS, most_rows=_MOST_ROWS)
+    while True:
+        end = _source_key(attempt, KeyRange(after=after), pace.rows)
+        started = time.monotonic()
+        compared = compare(attempt, KeyRange(after=after, up_to=end), is_by_key=is_by_key)
+        seconds = time.monotonic() - started
+        yield compared
+        if end is None:
+            return
+        after = end
+        pace = pace.after(read_rows=compared.source.rows, read_bytes=0, seconds=seconds)
+
+
+def narrow(attempt: Attempt, compared: Compared, cuts: int = 0) -> Iterator[Compared]:
+    """Cut a range that differs until what differs is small enough to be read."""
+    if compared.rows <= ranges.LEAF_ROWS or cuts >= _MOST_CUTS:
+        yield compared
+        return
+    for part in _parts(attempt, compared):
+        found = compare(attempt, part)
+        if not found.is_equal:
+            yield from narrow(attempt, found, cuts + 1)
+
+
+def _parts(attempt: Attempt, compared: Compared) -> Iterator[KeyRange]:
+    """Cut by the keys of the side that has more rows, else one part might hold nearly all of them."""
+    rows = max(compared.rows // ranges.PARTS, ranges.LEAF_ROWS // 2)
+    find = _source_key if compared.source.rows >= compared.replica.rows else _replica_key
+    left = compared.key_range
+    while (end := find(attempt, left, rows)) is not None:
+        yield ranges.first_part(left, end)
+        left = ranges.rest(left, end)
+    yield left
+
+
+def _source_key(attempt: Attempt, key_range: KeyRange, rows: int) -> Key | None:
+    row = attempt.reader.row(ranges.boundary(attempt.schema, key_range, rows))
+    return None if row is None else keys.from_row(attempt.schema, row)
+
+
+def _replica_key(attempt: Attempt, key_range: KeyRange, rows: int) -> Key | None:
+    with attempt.errors():
+        row = attempt.run(ranges.boundary(attempt.schema, key_range, rows)).one_or_none()
+    return None if row is None else keys.from_row(attempt.schema, row)
+
+
+def _replica_row(attempt: Attempt, statement: str) -> Any:
+    with attempt.errors():
+        return attempt.run(statement).one()
+
+
+def _contents(row: Any) -> Contents:
+    return Contents(rows=int(row[0]), checksum=int(row[1]))

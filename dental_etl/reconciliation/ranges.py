@@ -1,0 +1,93 @@
+"""Ranges of keys: how they are counted, cut and compared, as SQL; pure.
+
+A range ends with a key and includes it, as each server's own collation sees it, so keys that are equal to
+the server (``abc`` and ``ABC``, ``a`` and ``a``-with-a-blank) never fall into two ranges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dental_etl.config import TableSchema
+from dental_etl.extract import keys
+from dental_etl.extract.keys import Key
+from dental_etl.extract.queries import GONE, STAGE, KeyRange
+from dental_etl.wire import checksums, names
+
+#: Ranges of so many rows at most are read and compared by value.
+LEAF_ROWS = 1000
+#: A range that differs is cut into so many.
+PARTS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What one server says about the rows of a range."""
+
+    rows: int
+    checksum: int
+
+
+def contents(schema: TableSchema, key_range: KeyRange, *, is_by_key: bool = False) -> str:
+    """Select the number of rows of a range and their checksum.
+
+    Reads the rows of the range in the order of the key; without bounds, one scan of the table.
+
+    Args:
+        schema: The table.
+        key_range: Which rows.
+        is_by_key: Whether the checksum is that of the keys alone.
+    """
+    aggregate = checksums.key_checksum(schema) if is_by_key else checksums.content_checksum(schema)
+    return f"SELECT COUNT(*), {aggregate} FROM {_source(schema, key_range)}"
+
+
+def count(schema: TableSchema) -> str:
+    """Select the number of rows: stored by MyISAM, one scan of the smallest index for InnoDB."""
+    return f"SELECT COUNT(*) FROM {names.mysql(schema.name)}"
+
+
+def boundary(schema: TableSchema, key_range: KeyRange, rows: int) -> str:
+    """Select the key that lies so many rows into a range; no row if it has fewer. Reads the index only."""
+    return (
+        f"SELECT {keys.select_list(schema)} FROM {_source(schema, key_range, is_hinted=True)} "
+        f"ORDER BY {keys.order_by(schema)} LIMIT 1 OFFSET {max(rows, 1) - 1}"
+    )
+
+
+def first_part(key_range: KeyRange, end: Key) -> KeyRange:
+    return KeyRange(after=key_range.after, up_to=end)
+
+
+def rest(key_range: KeyRange, end: Key) -> KeyRange:
+    return KeyRange(after=end, up_to=key_range.up_to)
+
+
+def create_gone(schema: TableSchema) -> str:
+    """Create this session's list of keys that the source no longer has; empty."""
+    return (
+        f"CREATE TEMPORARY TABLE {names.mysql(GONE)} (PRIMARY KEY ({_list(schema)})) ENGINE=InnoDB "
+        f"SELECT {_list(schema)} FROM {names.mysql(schema.name)} WHERE 1 = 0"
+    )
+
+
+def collect_gone(schema: TableSchema, key_range: KeyRange) -> str:
+    """Add the replica's keys of a range that the stage, holding the source's rows of it, lacks."""
+    first = names.mysql(schema.primary_key[0])
+    same = " AND ".join(f"r.{names.mysql(name)} = s.{names.mysql(name)}" for name in schema.primary_key)
+    mine = f"(SELECT {_list(schema)} FROM {_source(schema, key_range)}) r"
+    return (
+        f"INSERT IGNORE INTO {names.mysql(GONE)} SELECT {_list(schema, 'r.')} FROM {mine} "
+        f"LEFT JOIN {names.mysql(STAGE)} s ON {same} WHERE s.{first} IS NULL"
+    )
+
+
+def _source(schema: TableSchema, key_range: KeyRange, *, is_hinted: bool = False) -> str:
+    conditions = key_range.conditions(schema)
+    hint = " FORCE INDEX (PRIMARY)" if conditions or is_hinted else ""
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{names.mysql(schema.name)}{hint}{where}"
+
+
+def _list(schema: TableSchema, prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{names.mysql(name)}" for name in schema.primary_key)

@@ -1,0 +1,280 @@
+"""Source and replica: proven equal after every extract, mended where they are not.
+
+Time stamps lie and deletes leave none, so what a pass for changes brought is compared with the source:
+ranges of keys by count and checksum on both servers, differing ones by value.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from dental_etl.exceptions import DeadlineError
+from dental_etl.extract import keys
+from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.brake import require_deletes_allowed
+from dental_etl.extract.keys import Key
+from dental_etl.extract.proof import Basis, Proof
+from dental_etl.extract.queries import KeyRange
+from dental_etl.reconciliation import comparison, fingerprint
+from dental_etl.reconciliation.comparison import Compared
+from dental_etl.reconciliation.repair import Unmended, mend
+from dental_etl.run import CopyStatus, Finding, Severity
+from dental_etl.tracking.proofs import ProofStatus, ensure_proofs, read_proof, record_proof
+
+logger = logging.getLogger(__name__)
+
+#: No row stays unproven for longer, whatever a server says about its files.
+PROOF_DAYS = 7
+#: A rotation gets through a table in so many nights, whatever the budget says.
+_ROTATION_NIGHTS = 6
+#: Ranges that are compared before what differs among them is mended and the rotation moves on.
+_STRETCH = 32
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """What a comparison has come to so far."""
+
+    compared_rows: int = 0
+    ranges: int = 0
+    mended: int = 0
+    unmended: list[Unmended]
+
+
+class SourceProver:
+    """Proves one replica in one attempt.
+
+    Args:
+        budget_seconds: Source time that the comparison of a large table may take.
+    """
+
+    def __init__(self, budget_seconds: float) -> None:
+        self._budget_seconds = budget_seconds
+        self._fingerprint: str | None = None
+        self._status = ProofStatus(table="")
+        self._started_at: datetime | None = None
+
+    def why_unchanged(self, attempt: Attempt, status: CopyStatus) -> str | None:
+        """Say why the table need not be read, from what the source says about its file."""
+        with attempt.errors():
+            attempt.replication.rollback()
+            ensure_proofs(attempt.replication)
+            self._status = read_proof(attempt.replication, attempt.table)
+        self._started_at = attempt.clock()
+        self._fingerprint = fingerprint.take(attempt)
+        known, compared_at = self._status.fingerprint, self._status.compared_at
+        if self._fingerprint is None or known != self._fingerprint or compared_at is None:
+            return None
+        if self._status.generation != status.generation or self._is_old(compared_at):
+            return None
+        return (
+            f"unchanged: the server has not written the table's file since it was compared at "
+            f"{compared_at:%Y-%m-%d %H:%M} UTC"
+        )
+
+    def unchanged(self, attempt: Attempt) -> Proof:
+        """Record that the table's file is what it was when the table was last compared."""
+        self._record(attempt, replace(self._status, proven_at=self._started_at))
+        return Proof(proven_at=self._started_at, proven_by="the source's file is unchanged")
+
+    def prove(self, attempt: Attempt, basis: Basis) -> Proof:
+        """Compare and mend by the table's policy; see `Prover`.
+
+        Raises:
+            DeleteBrakeError: More rows would go than anybody loses by accident.
+            DeadlineError: The window closed before a comparison that is the extract itself was done.
+        """
+        if basis in {Basis.COPIED, Basis.COPIED_IN_PARTS}:
+            return self._copied(attempt, basis)
+        try:
+            return self._compared(attempt, is_whole=basis is Basis.NOTHING)
+        except DeadlineError:
+            if basis is Basis.NOTHING:
+                raise
+            return self._cut_off(attempt)
+
+    def _copied(self, attempt: Attempt, basis: Basis) -> Proof:
+        # Of a table that was read in two sittings, the first may be older than what its file says now.
+        seen = self._fingerprint if basis is Basis.COPIED else None
+        self._record(attempt, self._whole(attempt, seen))
+        return Proof(proven_at=self._started_at, proven_by="every row was read")
+
+    def _compared(self, attempt: Attempt, *, is_whole: bool) -> Proof:
+        tally = _Tally(unmended=[])
+        source_rows, replica_rows = comparison.row_counts(attempt)
+        require_deletes_allowed(
+            attempt, rows=replica_rows, gone=attempt.rows_deleted + max(0, replica_rows - source_rows)
+        )
+        policy = attempt.plan.config.reconcile
+        if comparison.fits_one_scan(attempt, max(source_rows, replica_rows)):
+            self._mend(attempt, tally, iter([comparison.compare(attempt, KeyRange())]), replica_rows)
+            return self._finish(attempt, tally)
+        if is_whole or policy == "nightly":
+            self._mend(attempt, tally, comparison.steps(attempt, None), replica_rows)
+            return self._finish(attempt, tally)
+        if policy == "audit":
+            # Rows of such a table are only added, so deletes and additions show in the keys alone.
+            self._mend(attempt, tally, comparison.steps(attempt, None, is_by_key=True), replica_rows)
+        return self._rotate(attempt, tally, replica_rows)
+
+    def _mend(self, attempt: Attempt, tally: _Tally, compared: Iterable[Compared], replica_rows: int) -> None:
+        leaves: list[Compared] = []
+        for one in compared:
+            tally.ranges += 1
+            tally.compared_rows += one.source.rows
+            if not one.is_equal:
+                leaves += comparison.narrow(attempt, one)
+        if leaves:
+            unmended = mend(attempt, leaves, replica_rows=replica_rows)
+            tally.unmended += unmended
+            tally.mended += len(leaves) - len(unmended)
+
+    def _rotate(self, attempt: Attempt, tally: _Tally, replica_rows: int) -> Proof:
+        """Go on where the last night stopped, as far as the budget goes; at most once around."""
+        until_seconds = attempt.reader.totals.seconds + self._budget_seconds
+        least_rows = tally.compared_rows + replica_rows // _ROTATION_NIGHTS
+        stretches = _Stretches(comparison.steps(attempt, self._begin_round()))
+        for stretch in stretches:
+            self._mend(attempt, tally, stretch, replica_rows)
+            if stretches.is_done:
+                return self._finish(attempt, tally)
+            self._record(attempt, replace(self._status, position=_text(stretches.position)))
+            if tally.compared_rows >= least_rows and attempt.reader.totals.seconds >= until_seconds:
+                break
+        return self._unfinished(
+            attempt, tally, "the source time for it is used up; the next night goes on from here"
+        )
+
+    def _begin_round(self) -> Key | None:
+        if self._status.position is not None:
+            return keys.from_json(json.loads(self._status.position))
+        self._status = replace(self._status, round_started_at=self._started_at)
+        return None
+
+    def _finish(self, attempt: Attempt, tally: _Tally) -> Proof:
+        if tally.unmended:
+            return self._unfinished(attempt, tally, "a difference stayed")
+        # A round over several nights proves what its first night saw.
+        round_started_at = self._status.round_started_at
+        is_over_nights = self._status.position is not None and round_started_at is not None
+        whole = self._whole(attempt, None if is_over_nights else self._fingerprint)
+        if is_over_nights:
+            whole = replace(whole, proven_at=round_started_at)
+        self._record(attempt, whole)
+        return Proof(proven_at=whole.proven_at, proven_by=_words(tally))
+
+    def _unfinished(self, attempt: Attempt, tally: _Tally, why: str) -> Proof:
+        self._record(attempt, replace(self._status, fingerprint=None))
+        findings = _findings(attempt, tally.unmended)
+        proven_at = self._status.proven_at
+        if not findings and proven_at is not None and self._is_old(proven_at):
+            findings = (_overdue(attempt, proven_at),)
+        return Proof(proven_at=proven_at, proven_by=f"{_words(tally)}; {why}", findings=findings)
+
+    def _cut_off(self, attempt: Attempt) -> Proof:
+        self._record(attempt, replace(self._status, fingerprint=None))
+        finding = Finding(
+            check="reconcile",
+            severity=Severity.WARNING,
+            table=attempt.table,
+            message="The window closed before the table was compared with the source: its changes are here, "
+            "but edits without a stamp and deletes may be missing until the next night.",
+        )
+        return Proof(
+            proven_at=self._status.proven_at,
+            proven_by="the window closed during the comparison",
+            findings=(finding,),
+        )
+
+    def _whole(self, attempt: Attempt, seen: str | None) -> ProofStatus:
+        return ProofStatus(
+            table=attempt.table,
+            proven_at=self._started_at,
+            compared_at=self._started_at,
+            generation=attempt.generation,
+            fingerprint=seen,
+        )
+
+    def _record(self, attempt: Attempt, status: ProofStatus) -> None:
+        with attempt.transaction():
+            record_proof(attempt.replication, replace(status, generation=attempt.generation))
+        self._status = status
+
+    def _is_old(self, moment: datetime) -> bool:
+        started_at = self._started_at
+        return started_at is None or started_at - moment > timedelta(days=PROOF_DAYS)
+
+
+class _Stretches:
+    """Cuts a sequence of compared ranges into stretches; each must be used up before the next."""
+
+    def __init__(self, compared: Iterator[Compared]) -> None:
+        self._compared = compared
+        #: Last key of what was handed out.
+        self.position: Key | None = None
+        self.is_done = False
+
+    def __iter__(self) -> Iterator[Iterator[Compared]]:
+        while not self.is_done:
+            yield self._stretch()
+
+    def _stretch(self) -> Iterator[Compared]:
+        for _ in range(_STRETCH):
+            one = next(self._compared)
+            self.position = one.key_range.up_to
+            self.is_done = self.position is None
+            yield one
+            if self.is_done:
+                return
+
+
+def _text(position: Key | None) -> str | None:
+    return None if position is None else json.dumps(keys.to_json(position))
+
+
+def _words(tally: _Tally) -> str:
+    ranges = f"{tally.ranges} range" + ("" if tally.ranges == 1 else "s")
+    compared = f"checksums of {tally.compared_rows:,} rows in {ranges}"
+    return f"{compared}, {tally.mended} mended" if tally.mended else compared
+
+
+def _findings(attempt: Attempt, unmended: Iterable[Unmended]) -> tuple[Finding, ...]:
+    ranges = list(unmended)
+    staying = [one for one in ranges if not one.is_moving]
+    found = []
+    if staying:
+        found.append(
+            Finding(
+                check="reconcile",
+                severity=Severity.CRITICAL,
+                table=attempt.table,
+                message=f"{len(staying)} range(s) of {sum(one.rows for one in staying)} rows differ from the "
+                f"source even after they were read again. Look for triggers or other writers on the replica, "
+                f"then `dental-etl run --table {attempt.table} --force-full`.",
+            )
+        )
+    if len(ranges) > len(staying):
+        found.append(
+            Finding(
+                check="reconcile",
+                severity=Severity.WARNING,
+                table=attempt.table,
+                message=f"{len(ranges) - len(staying)} range(s) changed at the source faster than they could "
+                f"be compared; the next run compares them again.",
+            )
+        )
+    return tuple(found)
+
+
+def _overdue(attempt: Attempt, proven_at: datetime) -> Finding:
+    return Finding(
+        check="reconcile",
+        severity=Severity.WARNING,
+        table=attempt.table,
+        message=f"The whole table was last proven equal on {proven_at:%Y-%m-%d}, more than {PROOF_DAYS} days "
+        f"ago. Raise RECONCILE_BUDGET_MINUTES.",
+    )

@@ -1,0 +1,94 @@
+"""``etl_proof``: when each replica was last proven equal to the source; in the replication database.
+
+It may hold keys of rows (a key can be a person's name), so nothing of it leaves that database but times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, select
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateTable
+
+_NAME = mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin")
+_TEXT = mysql.LONGTEXT(charset="utf8mb4")
+_MOMENT = mysql.DATETIME(fsp=6)
+
+_PROOF = Table(
+    "etl_proof",
+    MetaData(),
+    Column("table_name", _NAME, primary_key=True),
+    # Every row was found equal at this moment or later.
+    Column("proven_at", _MOMENT),
+    # The last time that rows were really read for it.
+    Column("compared_at", _MOMENT),
+    # Generation of the replica that was proven.
+    Column("generation", BigInteger),
+    # What the source said about the table's file before it was read; NULL where that proves nothing.
+    Column("fingerprint", _TEXT),
+    # Last key of the rotation that is done, JSON; NULL at the beginning of a round.
+    Column("position", _TEXT),
+    Column("round_started_at", _MOMENT),
+    mysql_engine="InnoDB",
+    mysql_default_charset="utf8mb4",
+)
+_TIMES = frozenset({"proven_at", "compared_at", "round_started_at"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofStatus:
+    """What is known about one replica."""
+
+    table: str
+    #: Every row was found equal at this moment or later; None before the first whole comparison.
+    proven_at: datetime | None = None
+    #: When rows were last really read for it.
+    compared_at: datetime | None = None
+    generation: int | None = None
+    fingerprint: str | None = None
+    #: Last key that this round of the rotation has done, JSON.
+    position: str | None = None
+    round_started_at: datetime | None = None
+
+
+def ensure_proofs(connection: Connection) -> None:
+    """Create ``etl_proof`` in replication if it is missing; DDL, so it commits in MySQL."""
+    connection.execute(CreateTable(_PROOF, if_not_exists=True))
+    connection.commit()
+
+
+def read_proof(connection: Connection, table: str) -> ProofStatus:
+    """Return what is known about a replica; an empty status when nothing is."""
+    row = connection.execute(select(_PROOF).where(_PROOF.c.table_name == table)).mappings().one_or_none()
+    if row is None:
+        return ProofStatus(table=table)
+    values: dict[str, Any] = {
+        name: _aware(value) if name in _TIMES else value
+        for name, value in row.items()
+        if name != "table_name"
+    }
+    return ProofStatus(table=table, **values)
+
+
+def record_proof(connection: Connection, status: ProofStatus) -> None:
+    """Replace what is known about a replica, in the caller's transaction."""
+    values = {
+        column.name: _naive(getattr(status, column.name))
+        if column.name in _TIMES
+        else getattr(status, column.name)
+        for column in _PROOF.columns
+        if column.name != "table_name"
+    }
+    statement = mysql.insert(_PROOF).values(table_name=status.table, **values)
+    connection.execute(statement.on_duplicate_key_update(values))
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,82 @@
+"""Checksums of rows that every MySQL and MariaDB computes alike; pure.
+
+Two servers that hold the same bytes in columns of the same type answer the same numbers, whatever their
+versions: numbers and times have one spelling under our session settings, text is taken in UTF-8 whatever
+its character set, anything else as hexadecimal digits or a digest.
+
+CRC32 is linear: exchanging a value between two rows changes both checksums by the same bits, which a
+plain sum often and an exclusive or always forgives. So every row's checksum is multiplied by a number
+made from its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from dental_etl.config.tables import Column, TableSchema
+from dental_etl.wire.names import mysql
+
+_SEPARATOR = "CAST(0xFF AS BINARY)"
+_NULL = "CAST(0xFD AS BINARY)"
+
+_UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
+_BINARY = frozenset({"binary", "varbinary", "tinyblob"})
+#: May be so long that a row would not fit max_allowed_packet, which makes the whole row NULL.
+_DIGESTED = frozenset({
+    "mediumtext", "longtext", "json", "blob", "mediumblob", "longblob", "geometry", "point", "linestring",
+    "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection",
+})  # fmt: skip
+_CAST = frozenset({"uuid", "inet4", "inet6"})
+#: TEXT columns of a row that are taken as they are: together below the smallest packet in use, 1 MB.
+_MOST_TEXTS = 8
+
+
+def content_checksum(schema: TableSchema) -> str:
+    """Return an aggregate over all stored columns, for rows in any order."""
+    if not schema.primary_key:
+        return f"COALESCE(SUM(CRC32({_row(schema.columns)})), 0)"
+    return f"COALESCE(SUM(CRC32({_row(schema.columns)}) * {_factor(schema)}), 0)"
+
+
+def key_checksum(schema: TableSchema) -> str:
+    """Return an aggregate over the primary key alone; costs an eighth of the whole row."""
+    return f"COALESCE(SUM(CRC32({_row(schema.key_columns)}) * {_factor(schema)}), 0)"
+
+
+def _factor(schema: TableSchema) -> str:
+    return f"((CRC32({_row(schema.key_columns)}) & 1048575) | 1)"
+
+
+def _row(columns: Sequence[Column]) -> str:
+    return f"CONCAT_WS({_SEPARATOR}, {', '.join(_values(columns))})"
+
+
+def _values(columns: Iterable[Column]) -> Iterator[str]:
+    texts = 0
+    for column in columns:
+        texts += column.data_type == "text"
+        value = _value(column, is_digested=column.data_type == "text" and texts > _MOST_TEXTS)
+        yield f"IFNULL({value}, {_NULL})" if column.is_nullable else value
+
+
+def _value(column: Column, *, is_digested: bool) -> str:
+    name, kind = mysql(column.name), column.data_type
+    if kind in _DIGESTED or is_digested:
+        return f"MD5({name})"
+    if kind == "float":
+        return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
+    if kind == "bit":
+        return f"({name} + 0)"
+    if kind in _CAST:
+        return f"CAST({name} AS CHAR)"
+    if kind in _BINARY:
+        return f"HEX({name})"
+    return _text(column) if column.charset else name
+
+
+def _text(column: Column) -> str:
+    """UTF-8 never holds the separator; latin1 becomes UTF-8 without loss, others may not."""
+    name = mysql(column.name)
+    if column.charset in _UTF8:
+        return name
+    return f"CONVERT({name} USING utf8mb4)" if column.charset == "latin1" else f"HEX({name})"
