@@ -21,6 +21,7 @@
     ├── DeadlineError                   the window closed while a table was being read
     ├── TimeLimitError                  a task took longer than a table of its size may take
     ├── TransformError                  dbt could not run, or a node failed
+    ├── BrokerError                     messages could not be published
     └── SandboxError                    the synthetic clinic could not be started or was refused
 
 Messages hold names, counts, times and remedies; never a value of a row. ``code`` is what
@@ -151,6 +152,10 @@ class TimeLimitError(ETLPipelineError):
 
 class TransformError(ETLPipelineError):
     code = "E_TRANSFORM"
+
+
+class BrokerError(ETLPipelineError):
+    code = "E_BROKER"
 
 
 class SandboxError(ETLPipelineError):

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from celery.canvas import Signature
+from kombu.exceptions import OperationalError
 
 from dental_etl import pipeline
 from dental_etl.config import read_tables
-from dental_etl.exceptions import RunRefusedError
+from dental_etl.exceptions import BrokerError, RunRefusedError
 from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
 from dental_etl.tracking import ledger
 from workers import canvas, nights
@@ -109,4 +110,10 @@ def _publish(signature: Signature) -> None:
     """Publish without keeping a result: a result that a shell still holds at its end prints an error."""
     import workers.app  # noqa: F401  # makes it the current app, and needs the environment
 
-    signature.apply_async(ignore_result=True)
+    try:
+        signature.apply_async(ignore_result=True)
+    except OperationalError:
+        raise BrokerError(
+            "The broker could not be reached, or refused the password; nothing was published. Check "
+            "CELERY_BROKER_URL and that Redis runs. A rerun that was opened already is picked up by the sweep."
+        ) from None

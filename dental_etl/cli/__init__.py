@@ -16,7 +16,7 @@ import typer
 
 from dental_etl import __version__
 from dental_etl.cli import console, runs, sandbox, setup, transform
-from dental_etl.exceptions import ETLPipelineError
+from dental_etl.exceptions import ConfigurationError, ETLPipelineError
 from dental_etl.sandbox import servers
 
 app = typer.Typer(
@@ -69,3 +69,10 @@ def run(application: typer.Typer) -> None:
     except ETLPipelineError as error:
         console.err.print(f"{error.code}: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A folder or file that a variable or option names; the system's words and the path, no traceback.
+        if error.filename is None:
+            raise
+        message = f"E_FILE: {error.strerror}: {error.filename}. Check the path and who may write there."
+        console.err.print(message, style="red", markup=False, soft_wrap=True)
+        sys.exit(ConfigurationError.exit_code)

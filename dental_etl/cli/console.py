@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +14,11 @@ from rich.table import Table
 
 from dental_etl.config import Settings, load_settings
 
+_PIPE_COLUMNS = 200
+
 #: Results go to stdout, so that they can be piped; everything else to stderr.
-out = Console(highlight=False)
+# Rich takes a pipe for 80 columns wide; what reads a pipe wants whole lines.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 err = Console(stderr=True, highlight=False)
 
 
@@ -45,12 +49,19 @@ def print_json(value: Any) -> None:
 
 
 def table(*headings: str, title: str | None = None) -> Table:
-    """Return an empty table in the house style; a heading that starts with ``>`` aligns right."""
+    """Return an empty table in the house style; a heading that starts with ``>`` aligns right.
+
+    Where the terminal is too narrow, the other columns are folded before the first, which holds what one
+    types into the next command.
+    """
     made = Table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
-    for heading in headings:
+    for number, heading in enumerate(headings):
         made.add_column(
-            heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", no_wrap=True
+            heading.lstrip(">"),
+            justify="right" if heading.startswith(">") else "left",
+            no_wrap=number == 0,
+            overflow="fold",
         )
     return made

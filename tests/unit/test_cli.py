@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import typer
+from rich.console import Console
 
-from dental_etl.cli import console, main
+from dental_etl.cli import console, main, run
 
 #: Nobody listens there; a connection would fail loudly, and the tests forbid trying.
 PRODUCTION = {
@@ -105,3 +109,23 @@ def test_no_secret_is_printed_with_a_wrong_setting(
     assert code == 2
     assert "MYSQL_REPLICATION_PORT" in printed
     assert "s3cret" not in printed
+
+
+def test_a_path_that_cannot_be_used_is_named_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    application = typer.Typer()
+    application.command()((tmp_path / "missing" / "folder").rmdir)
+    monkeypatch.setattr("sys.argv", ["dental-etl"])
+    with pytest.raises(SystemExit) as ended:
+        run(application)
+    assert ended.value.code == 2
+    assert f"No such file or directory: {tmp_path}/missing/folder" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_keeps_what_one_types_into_the_next_command() -> None:
+    view = console.table("RUN", "KIND", "STATUS", "CODE")
+    view.add_row("20261120T111247-066a33", "nightly", "failed", "E_VALIDATION")
+    shown = io.StringIO()
+    Console(file=shown, width=40).print(view)
+    assert "20261120T111247-066a33" in shown.getvalue()
