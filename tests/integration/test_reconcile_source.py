@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import plan_table
 from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Severity, Strategy
+from dental_etl.sandbox.state import Sandbox
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 
 _FENCES = count(1)
@@ -319,3 +321,40 @@ def test_a_difference_that_stays_is_a_finding(
     visits.exec_driver_sql("UPDATE visit SET Amount = 5 WHERE VisitNum = 77")
     found = night().findings
     assert [(one.check, one.severity) for one in found] == [("reconcile", Severity.CRITICAL)]
+
+
+def _age_file(sandbox: Sandbox) -> None:
+    """Make the table's file look as if nobody had written it for years."""
+    data = next(sandbox.source.data_directory.rglob("visit.MYD"))
+    os.utime(data, (1_600_000_000, 1_600_000_000))
+
+
+def test_a_file_that_nobody_wrote_is_not_read_again(
+    night: Night, visits: Connection, sandbox: Sandbox
+) -> None:
+    _age_file(sandbox)
+    night()
+    result = night()
+    assert result.reason.startswith("unchanged: the server has not written the table's file")
+    assert result.rows_read == 0
+
+
+def test_an_edit_shows_in_the_files_time(
+    night: Night, visits: Connection, replication: Connection, sandbox: Sandbox
+) -> None:
+    _age_file(sandbox)
+    night()
+    visits.exec_driver_sql("UPDATE visit SET Amount = 5 WHERE VisitNum = 77")
+    night()
+    assert _rows(replication) == _rows(visits)
+
+
+def test_a_file_that_was_just_written_proves_nothing(night: Night, visits: Connection) -> None:
+    night()
+    assert not night().reason.startswith("unchanged")
+
+
+def test_innodb_is_compared_whatever_its_file_says(night: Night, source_admin: Connection) -> None:
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB")
+    night()
+    assert not night().reason.startswith("unchanged")
