@@ -23,3 +23,13 @@
 {% macro ledger_date(column) -%}
     coalesce({{ column }}, date '0001-01-01')
 {%- endmacro %}
+
+{#- Days, weeks, months and years, one byte each. -#}
+{% macro packed_interval(column) -%}
+    make_interval(
+        years => cast({{ column }} >> 24 & 255 as integer),
+        months => cast({{ column }} >> 16 & 255 as integer),
+        weeks => cast({{ column }} >> 8 & 255 as integer),
+        days => cast({{ column }} & 255 as integer)
+    )
+{%- endmacro %}

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 _CREATE = re.compile(r"CREATE TABLE `(\w+)` \(\n(.*?)\n\) ENGINE=", re.DOTALL)
-_COLUMN = re.compile(r"^  `(\w+)` (\S+)(.*?),?$", re.MULTILINE)
+_COLUMN = re.compile(r"^  `(\w+)` ([^\s,]+(?:\([\d,]+\))?)(.*?),?$", re.MULTILINE)
 _KEY = re.compile(r"PRIMARY KEY \(`(\w+)`\)")
 _DEFAULT = re.compile(r"DEFAULT ('[^']*'|-?\d+)")
 
@@ -31,6 +31,8 @@ class Table:
 
     name: str
     columns: tuple[str, ...]
+    #: MySQL type per column as declared: ``bigint(20)``, ``tinyint(3) unsigned``.
+    types: dict[str, str]
     #: Value per column of a row that says nothing.
     defaults: dict[str, Any]
     #: Single column; None for the scratch copy.
@@ -58,6 +60,10 @@ def _table(name: str, body: str) -> Table:
     return Table(
         name=name,
         columns=tuple(column for column, _, _ in columns),
+        types={
+            column: f"{kind} unsigned" if rest.startswith(" unsigned") else kind
+            for column, kind, rest in columns
+        },
         defaults={column: _default(kind, rest) for column, kind, rest in columns},
         key=key.group(1) if key else None,
         stamp=stamps[0] if stamps else None,

@@ -14,6 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from dental_etl.config.tables import Column
+from dental_etl.load.postgres_types import postgres_type
+from dental_etl.sandbox import schema
+
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
@@ -21,151 +25,35 @@ Tables = dict[str, list[Row]]
 TODAY = date(2026, 1, 31)
 NO_DATE = date(1, 1, 1)
 
-#: Columns that the models read, by type.
+#: Raw tables as the product would create them from Open Dental's own.
 COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "patient": {
-        "bigint": "PatNum Guarantor PriProv SecProv ClinicNum FeeSched BillingType",
-        "text": "LName FName Preferred City State Zip WirelessPhone Email",
-        "date": "Birthdate DateFirstVisit",
-        "smallint": "Gender PatStatus Position",
-        "double precision": "EstBalance BalTotal Bal_0_30 Bal_31_60 Bal_61_90 BalOver90 InsEst PayPlanDue",
-        "timestamptz": "DateTStamp",
-    },
-    "provider": {
-        "bigint": "ProvNum FeeSched Specialty",
-        "text": "Abbr LName FName Suffix",
-        "smallint": "IsSecondary IsHidden IsNotPerson ProvStatus",
-        "double precision": "HourlyProdGoalAmt",
-        "timestamptz": "DateTStamp",
-    },
-    "clinic": {
-        "bigint": "ClinicNum",
-        "text": "Abbr Description City State",
-        "smallint": "IsHidden",
-    },
-    "appointment": {
-        "bigint": "AptNum PatNum ProvNum ProvHyg ClinicNum Confirmed Op",
-        "smallint": "AptStatus IsNewPatient IsHygiene Priority",
-        "timestamp": "AptDateTime DateTimeArrived DateTimeSeated DateTimeDismissed SecDateTEntry",
-        "text": "Pattern",
-        "timestamptz": "DateTStamp",
-    },
-    "procedurelog": {
-        "bigint": "ProcNum PatNum AptNum CodeNum ProvNum ClinicNum Priority",
-        "smallint": "ProcStatus",
-        "date": "ProcDate DateTP DateComplete",
-        "double precision": "ProcFee Discount DiscountPlanAmt",
-        "integer": "UnitQty BaseUnits",
-        "text": "ToothNum Surf",
-        "timestamptz": "DateTStamp",
-    },
-    "procedurecode": {
-        "bigint": "CodeNum ProcCat",
-        "text": "ProcCode Descript AbbrDesc",
-        "smallint": "IsHygiene IsProsth IsTaxed TreatArea",
-        "timestamptz": "DateTStamp",
-    },
-    "payment": {
-        "bigint": "PayNum PatNum ClinicNum PayType",
-        "date": "PayDate DateEntry",
-        "double precision": "PayAmt MerchantFee",
-        "timestamptz": "SecDateTEdit",
-    },
-    "paysplit": {
-        "bigint": "SplitNum PayNum PatNum ProvNum ClinicNum ProcNum AdjNum PayPlanNum UnearnedType",
-        "date": "DatePay",
-        "double precision": "SplitAmt",
-        "smallint": "IsDiscount",
-        "timestamptz": "SecDateTEdit",
-    },
-    "adjustment": {
-        "bigint": "AdjNum PatNum ProvNum ClinicNum ProcNum AdjType",
-        "date": "AdjDate ProcDate DateEntry",
-        "double precision": "AdjAmt",
-        "timestamptz": "SecDateTEdit",
-    },
-    "claim": {
-        "bigint": "ClaimNum PatNum PlanNum ProvTreat ProvBill ClinicNum",
-        "text": "ClaimStatus ClaimType",
-        "date": "DateService DateSent DateSentOrig DateReceived",
-        "double precision": "ClaimFee InsPayEst InsPayAmt WriteOff",
-        "timestamptz": "SecDateTEdit",
-    },
-    "claimproc": {
-        "bigint": (
-            "ClaimProcNum ProcNum ClaimNum PatNum ProvNum ClinicNum PlanNum ClaimPaymentNum PayPlanNum"
-        ),
-        "smallint": "Status IsTransfer",
-        "date": "ProcDate DateCP",
-        "double precision": (
-            "InsPayEst InsPayAmt WriteOff InsEstTotalOverride WriteOffEst WriteOffEstOverride FeeBilled"
-        ),
-        "timestamptz": "SecDateTEdit",
-    },
-    "claimpayment": {
-        "bigint": "ClaimPaymentNum ClinicNum PayType",
-        "date": "CheckDate DateIssued",
-        "double precision": "CheckAmt",
-        "smallint": "IsPartial",
-        "timestamptz": "SecDateTEdit",
-    },
-    "claimsnapshot": {
-        "bigint": "ClaimSnapshotNum ProcNum ClaimProcNum",
-        "double precision": "Writeoff InsPayEst Fee",
-        "timestamp": "DateTEntry",
-    },
-    "carrier": {
-        "bigint": "CarrierNum CarrierGroupName",
-        "text": "CarrierName Phone ElectID",
-        "smallint": "IsHidden",
-        "timestamptz": "SecDateTEdit",
-    },
-    "insplan": {
-        "bigint": "PlanNum CarrierNum FeeSched",
-        "text": "GroupName GroupNum PlanType",
-        "smallint": "IsMedical IsHidden",
-        "timestamptz": "SecDateTEdit",
-    },
-    "definition": {
-        "bigint": "DefNum",
-        "smallint": "Category IsHidden",
-        "integer": "ItemOrder",
-        "text": "ItemName ItemValue",
-    },
-    "preference": {
-        "bigint": "PrefNum",
-        "text": "PrefName ValueString",
-    },
-    "payplan": {
-        "bigint": "PayPlanNum PatNum Guarantor PlanNum",
-        "date": "PayPlanDate",
-        "double precision": "CompletedAmt APR",
-        "smallint": "IsClosed IsDynamic DynamicPayPlanTPOption",
-    },
-    "payplancharge": {
-        "bigint": "PayPlanChargeNum PayPlanNum Guarantor PatNum ProvNum ClinicNum ProcNum",
-        "date": "ChargeDate",
-        "smallint": "ChargeType",
-        "double precision": "Principal Interest",
-        "timestamptz": "SecDateTEdit",
-    },
-    "payplanlink": {
-        "bigint": "PayPlanLinkNum PayPlanNum FKey",
-        "smallint": "LinkType",
-        "double precision": "AmountOverride",
-        "timestamp": "SecDateTEntry",
-    },
+    name: {
+        column: postgres_type(
+            Column(
+                name=column,
+                data_type=declared.partition("(")[0].partition(" ")[0],
+                column_type=declared,
+                is_nullable=True,
+            )
+        )
+        for column, declared in table.types.items()
+    }
+    for name, table in schema.tables().items()
+    if table.key
 }
 
+#: What a row holds that does not name a column, by the beginning of the type.
 _EMPTY: Mapping[str, Any] = {
     "bigint": 0,
     "integer": 0,
     "smallint": 0,
     "double precision": 0.0,
+    "real": 0.0,
     "text": "",
     "date": NO_DATE,
-    "timestamp": datetime(1, 1, 1),  # noqa: DTZ001  # clinics keep local times without a zone
-    "timestamptz": None,
+    "timestamp(0) without time zone": datetime(1, 1, 1),  # noqa: DTZ001  # clinics keep local times without a zone
+    "timestamp(0) with time zone": None,
+    "interval(0)": timedelta(0),
 }
 
 
@@ -179,8 +67,8 @@ def create_raw(connection: Connection, tables: Tables) -> None:
             " rows_loaded bigint, load_status text)"
         )
     )
-    for table, by_type in COLUMNS.items():
-        _create_table(connection, table, by_type)
+    for table, types in COLUMNS.items():
+        _create_table(connection, table, types)
         _insert(connection, table, tables.get(table, []))
     connection.execute(
         text(
@@ -199,12 +87,8 @@ def set_preference(connection: Connection, name: str, value: str) -> None:
     connection.commit()
 
 
-def _types(table: str) -> dict[str, str]:
-    return {name: kind for kind, names in COLUMNS[table].items() for name in names.split()}
-
-
-def _create_table(connection: Connection, table: str, by_type: Mapping[str, str]) -> None:
-    columns = ", ".join(f'"{name}" {kind}' for name, kind in _types(table).items())
+def _create_table(connection: Connection, table: str, types: Mapping[str, str]) -> None:
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
     connection.execute(
         text(f'CREATE TABLE raw."{table}" ({columns}, "_loaded_at" timestamptz DEFAULT now())')
     )
@@ -213,7 +97,7 @@ def _create_table(connection: Connection, table: str, by_type: Mapping[str, str]
 def _insert(connection: Connection, table: str, rows: list[Row]) -> None:
     if not rows:
         return
-    types = _types(table)
+    types = COLUMNS[table]
     columns = ", ".join(f'"{name}"' for name in types)
     values = ", ".join(f":{name}" for name in types)
     connection.execute(

@@ -60,7 +60,7 @@ def test_a_build_models_the_practice_and_records_every_node(
     )
     assert (result.status, result.reason) == (DbtStatus.SUCCESS, "")
     assert {node.unique_id: node for node in result.nodes} == nodes
-    assert _kinds(nodes) == {"model", "test", "unit_test", "source"}
+    assert _kinds(nodes) == {"model", "test", "unit_test", "source", "seed"}
     assert _daily(analytics) == _expected_daily(tables)
 
 
@@ -74,7 +74,7 @@ def test_what_stands_on_a_failed_model_counts_as_upstream_failed(
     )
     by_id = {node.unique_id.split(".")[2]: node for node in result.nodes}
     assert result.status is DbtStatus.FAILED
-    assert "2 failed: model.dental_models.mart_ar_aging_family" in result.reason
+    assert "failed: model.dental_models.mart_ar_aging_family" in result.reason
     assert by_id["mart_ar_aging_family"].error_class == "Database Error"
     assert by_id["families_add_up_to_the_ledger"].status is NodeStatus.UPSTREAM_FAILED
 

@@ -11,6 +11,8 @@ select
     {{ clinic_date('"ProcDate"') }} as procedure_date,
     {{ money('"AdjAmt"') }} as amount,
     {{ clinic_date('"DateEntry"') }} as entered_date,
+    {{ foreign_key('"StatementNum"') }} as statement_id,
+    {{ foreign_key('"SecUserNumEntry"') }} as entered_by_user_id,
     "SecDateTEdit" as updated_at,
     "_loaded_at" as loaded_at
 from {{ source('opendental', 'adjustment') }}

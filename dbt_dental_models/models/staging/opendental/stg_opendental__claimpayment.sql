@@ -8,6 +8,9 @@ select
     {{ money('"CheckAmt"') }} as amount,
     {{ clinic_date('"DateIssued"') }} as issued_date,
     {{ flag('"IsPartial"') }} as is_partial,
+    "CarrierName" as carrier_name,
+    {{ foreign_key('"DepositNum"') }} as deposit_id,
+    {{ foreign_key('"PayGroup"') }} as payment_group_id,
     "SecDateTEdit" as updated_at,
     "_loaded_at" as loaded_at
 from {{ source('opendental', 'claimpayment') }}

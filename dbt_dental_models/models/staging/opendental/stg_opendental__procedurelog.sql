@@ -8,6 +8,7 @@ select
     {{ foreign_key('"ProvNum"') }} as provider_id,
     {{ foreign_key('"ClinicNum"') }} as clinic_id,
     cast("ProcStatus" as integer) as procedure_status,
+    procedure_status.label as procedure_status_label,
     {{ clinic_date('"ProcDate"') }} as procedure_date,
     {{ clinic_date('"DateTP"') }} as planned_date,
     {{ clinic_date('"DateComplete"') }} as completed_date,
@@ -19,6 +20,16 @@ select
     "ToothNum" as tooth_number,
     "Surf" as surfaces,
     {{ foreign_key('"Priority"') }} as priority_id,
+    {{ foreign_key('"PlannedAptNum"') }} as planned_appointment_id,
+    {{ foreign_key('"ProcNumLab"') }} as lab_procedure_of_id,
+    {{ foreign_key('"Dx"') }} as diagnosis_id,
+    {{ foreign_key('"StatementNum"') }} as statement_id,
+    "ToothRange" as tooth_range,
+    {{ money('"TaxAmt"') }} as tax,
+    {{ flag('"IsLocked"') }} as is_locked,
+    {{ clinic_date('"DateEntryC"') }} as entered_date,
+    {{ clinic_timestamp('"SecDateEntry"') }} as created_at,
     "DateTStamp" as updated_at,
     "_loaded_at" as loaded_at
 from {{ source('opendental', 'procedurelog') }}
+{{ labels('procedurelog', procedure_status='"ProcStatus"') }}
