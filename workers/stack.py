@@ -90,7 +90,7 @@ def start(
     for name, arguments in _commands(
         concurrency, with_beat=with_beat, with_flower=access is not None
     ).items():
-        _remember(directory, _spawn(name, arguments, directory, variables))
+        remember(directory, name, _spawn(name, arguments, directory, variables))
     return access
 
 
@@ -106,8 +106,15 @@ def start_one(
         arguments: Celery's, as `worker_arguments` and `BEAT` have them.
     """
     (directory / "logs").mkdir(parents=True, exist_ok=True)
-    process = _spawn(name, arguments, directory, {**os.environ, **environment, **_variables(directory, None)})
-    _remember(directory, process)
+    variables = {**os.environ, **environment, **_variables(directory, None)}
+    return remember(directory, name, _spawn(name, arguments, directory, variables))
+
+
+def remember(directory: Path, name: str, pid: int) -> Process:
+    """Make a running process part of the stack; it is stopped with the others."""
+    process = Process(name=name, pid=pid, created=psutil.Process(pid).create_time())
+    with _file(directory).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(process)) + "\n")
     return process
 
 
@@ -200,7 +207,7 @@ def _variables(directory: Path, access: FlowerAccess | None) -> dict[str, str]:
     return variables
 
 
-def _spawn(name: str, arguments: Sequence[str], directory: Path, variables: Mapping[str, str]) -> Process:
+def _spawn(name: str, arguments: Sequence[str], directory: Path, variables: Mapping[str, str]) -> int:
     command = [sys.executable, "-m", "celery", *arguments]
     started = subprocess.run(
         ["/bin/sh", "-c", _DETACH, "sh", str(log(directory, name)), *command],
@@ -211,13 +218,7 @@ def _spawn(name: str, arguments: Sequence[str], directory: Path, variables: Mapp
         check=True,
         start_new_session=True,  # a Ctrl-C in the terminal must not reach it past us
     )
-    pid = int(started.stdout)
-    return Process(name=name, pid=pid, created=psutil.Process(pid).create_time())
-
-
-def _remember(directory: Path, process: Process) -> None:
-    with _file(directory).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(process)) + "\n")
+    return int(started.stdout)
 
 
 def _file(directory: Path) -> Path:
