@@ -10,7 +10,6 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from dental_etl.config import Environment
 from workers.routing import Queue, TaskName, task_queue
 
 
@@ -25,8 +24,6 @@ class Entry:
     when: crontab
     #: A message that waited longer is dropped, seconds.
     expires_seconds: int
-    #: Left out in a test environment: a sandbox starts its nights by hand.
-    is_clinic_only: bool = False
 
     @property
     def queue(self) -> Queue:
@@ -39,7 +36,6 @@ ENTRIES = (
         task=TaskName.START_NIGHTLY,
         when=crontab(hour="21", minute="0"),
         expires_seconds=300,
-        is_clinic_only=True,
     ),
     # Catches up on 21:00 when beat, the broker or the control worker was not there.
     Entry(
@@ -47,23 +43,27 @@ ENTRIES = (
         task=TaskName.ENSURE_NIGHTLY,
         when=crontab(hour="21-23,0-5", minute="5-55/5"),
         expires_seconds=240,
-        is_clinic_only=True,
     ),
     Entry(
         name="enforce-deadline",
         task=TaskName.ENFORCE_DEADLINE,
         when=crontab(hour="6", minute="0"),
         expires_seconds=3600,
-        is_clinic_only=True,
+    ),
+    # Saturday's night is under way then: it works on our own databases only, and waits for no run.
+    Entry(
+        name="maintain",
+        task=TaskName.MAINTAIN,
+        when=crontab(day_of_week="0", hour="2", minute="0"),
+        expires_seconds=4 * 3600,
     ),
     Entry(name="sweep", task=TaskName.SWEEP, when=crontab(), expires_seconds=55),
     Entry(name="deliver-notifications", task=TaskName.DELIVER, when=crontab(), expires_seconds=55),
 )
 
 
-def beat_schedule(environment: Environment) -> dict[str, dict[str, Any]]:
-    """Return the entries of an environment as Celery's ``beat_schedule``."""
-    is_test = environment is Environment.TEST
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    """Return the entries as Celery's ``beat_schedule``; the same in every environment."""
     return {
         entry.name: {
             "task": entry.task.value,
@@ -71,5 +71,4 @@ def beat_schedule(environment: Environment) -> dict[str, dict[str, Any]]:
             "options": {"queue": entry.queue.value, "expires": entry.expires_seconds},
         }
         for entry in ENTRIES
-        if not (is_test and entry.is_clinic_only)
     }

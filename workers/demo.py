@@ -61,13 +61,16 @@ def play(directory: Path, *, patients: int, seed: int) -> RunStatus:
         os.environ.update(sandbox.environment(), PROJECT_ROOT=str(Path(__file__).parents[1]))
         settings = load_settings()
         migrate(settings.analytics)
+        stack.stop(directory)
+        left = _left_open(settings)
+        night = None if left else _prepare_night(sandbox, settings, seed)
         access = stack.start(directory, sandbox.environment(), flower_port=free_ports(1)[0])
         assert access is not None  # noqa: S101  # a port was given
         _say(
             f"Workers, beat and Flower started; Flower: {access.url} (user {access.user}, password {access.password})"
         )
         _write_access(directory, access)
-        run_id = _resume(settings) or _start(sandbox, settings, seed)
+        run_id = _start(settings, night) if night else _resume(left)
         status = night_view.watch(settings, run_id, check=lambda: stack.require_alive(directory))
         _show_end(settings, run_id, directory, access)
         return status
@@ -93,28 +96,34 @@ def _prepare(directory: Path, patients: int, seed: int) -> Sandbox:
     return sandbox
 
 
-def _resume(settings: Settings) -> str | None:
-    """Return the run that an interrupted demo left open; its messages go out again."""
+def _left_open(settings: Settings) -> str:
+    """Return the run that an interrupted demo left open; empty when there is none."""
     with pipeline.ledger_transaction(settings) as connection:
         left = [row for row in ledger.active_runs(connection) if row.kind is RunKind.NIGHTLY]
-    if not left:
-        return None
-    _say(f"Run {left[0].run_id} was interrupted; it goes on where it stopped")
-    enqueue.resume(left[0].run_id)
-    return left[0].run_id
+    return left[0].run_id if left else ""
 
 
-def _start(sandbox: Sandbox, settings: Settings, seed: int) -> str:
+def _resume(run_id: str) -> str:
+    """Send the messages of an interrupted run again."""
+    _say(f"Run {run_id} was interrupted; it goes on where it stopped")
+    enqueue.resume(run_id)
+    return run_id
+
+
+def _prepare_night(sandbox: Sandbox, settings: Settings, seed: int) -> Night:
+    """Let a day pass and analyse; before beat runs, which may start the night by itself."""
     night = _next_night(settings)
     if night.number > 1:
         _say("A day passes at the clinic:")
         print_change(change.change(sandbox, seed=seed + night.number, violence=change.Violence.GENTLE))
     result = schema_analysis.analyze(settings, now=console.now())
     _say(result.describe().splitlines()[0])
+    return night
+
+
+def _start(settings: Settings, night: Night) -> str:
     _say(f"Night {night.number}, of {night.run_date}: started through the task that beat sends at 21:00")
-    run_id = enqueue.nightly(run_date=night.run_date)
-    _await(settings, run_id)
-    return run_id
+    return _await(settings, enqueue.nightly(run_date=night.run_date), night.run_date)
 
 
 def _next_night(settings: Settings) -> Night:
@@ -128,13 +137,21 @@ def _next_night(settings: Settings) -> Night:
     return Night(run_date=max(nights) + timedelta(days=1), number=len(nights) + 1)
 
 
-def _await(settings: Settings, run_id: str) -> None:
-    """Wait until a worker has taken the first message and written the run's row."""
+def _await(settings: Settings, run_id: str, run_date: date) -> str:
+    """Wait until a worker has taken the first message and written the run's row.
+
+    Returns:
+        The run to follow: beat's own where its tick was quicker to start the same night.
+    """
     until = time.monotonic() + _APPEAR_SECONDS
     while time.monotonic() < until:
         with pipeline.ledger_transaction(settings) as connection:
-            if ledger.find_run(connection, run_id):
-                return
+            started = ledger.nightly_runs(connection, run_date)
+        of_tonight = [
+            row.run_id for row in started if row.run_id == run_id or row.status is not RunStatus.REFUSED
+        ]
+        if of_tonight:
+            return of_tonight[0]
         time.sleep(0.5)
     raise RunRefusedError(
         f"No worker took run {run_id} within {_APPEAR_SECONDS:.0f} s; see the logs, then `make down` and again."
@@ -152,7 +169,7 @@ def _show_end(settings: Settings, run_id: str, directory: Path, access: stack.Fl
     view.add_row("Flower", f"{access.url}   user {access.user}   password {access.password}")
     view.add_row("Messages", str(directory / "notifications.jsonl"))
     view.add_row("Next night", "make demo")
-    view.add_row("One table", "dental-etl --sandbox enqueue table patient")
+    view.add_row("One table", ".venv/bin/dental-etl --sandbox enqueue table patient")
     view.add_row("Stop", "make down")
     console.out.print(view)
 

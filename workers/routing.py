@@ -39,6 +39,7 @@ class TaskName(StrEnum):
     SWEEP = "etl.sweep"
     ENFORCE_DEADLINE = "etl.enforce_deadline"
     DELIVER = "etl.deliver_notifications"
+    MAINTAIN = "etl.maintain"
 
 
 #: What the default queue is not right for.
@@ -46,6 +47,8 @@ _QUEUES = {
     TaskName.EXTRACT: Queue.EXTRACT,
     TaskName.LOAD: Queue.LOAD,
     TaskName.DBT: Queue.DBT,
+    # One process works there: never beside a build, and never in the way of what steers a run.
+    TaskName.MAINTAIN: Queue.DBT,
 }
 
 

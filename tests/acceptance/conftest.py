@@ -16,6 +16,8 @@ import pytest
 from dental_etl import pipeline
 from dental_etl.config import DictConfigProvider, Settings, load_settings
 from dental_etl.report import RunReport
+from dental_etl.run import RunStatus
+from dental_etl.run_window import RunWindow
 from dental_etl.sandbox import clinic, servers
 from dental_etl.sandbox.ports import free_ports
 from dental_etl.sandbox.state import Sandbox
@@ -26,7 +28,8 @@ from dental_etl.tracking.run_row import RunRow
 from workers import stack
 
 ROOT = Path(__file__).parents[2]
-FIRST_NIGHT = date(2026, 1, 30)
+#: Tonight: beat runs beside the tests, and finds that its night has been started.
+FIRST_NIGHT = RunWindow(blocked=None).run_date(datetime.now(UTC))
 _NIGHT_SECONDS = 300.0
 
 
@@ -54,9 +57,17 @@ class Stack:
         return done.stdout.strip()
 
     def night(self, run_date: date) -> RunReport:
-        """Start a night as beat does and return its report when it has ended."""
-        code = f"from datetime import date; from workers.enqueue import nightly; print(nightly(date{run_date.timetuple()[:3]}))"
-        return self.ended(self.shell(code))
+        """Start a night as beat does and return its report when it has ended; beat may have been quicker."""
+        self.shell(start_of(run_date))
+        until = time.monotonic() + _NIGHT_SECONDS
+        while time.monotonic() < until:
+            with pipeline.ledger_transaction(self.settings) as connection:
+                started = ledger.nightly_runs(connection, run_date)
+            runs = [run.run_id for run in started if run.status is not RunStatus.REFUSED]
+            if runs:
+                return self.ended(runs[0])
+            time.sleep(0.5)
+        raise AssertionError(f"the night of {run_date} did not start: {started}")
 
     def ended(self, run_id: str) -> RunReport:
         until = time.monotonic() + _NIGHT_SECONDS
@@ -73,12 +84,17 @@ class Stack:
             return ledger.find_run(connection, run_id)
 
 
+def start_of(run_date: date) -> str:
+    """Return what an engineer types to start a night."""
+    return f"from datetime import date; from workers.enqueue import nightly; print(nightly(date{run_date.timetuple()[:3]}))"
+
+
 @pytest.fixture(scope="module")
 def night_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("acceptance")
     sandbox = servers.up(directory)
     try:
-        clinic.create(sandbox, patients=150, seed=7, as_of=date(2026, 1, 30))
+        clinic.create(sandbox, patients=150, seed=7, as_of=FIRST_NIGHT)
         variables = {**sandbox.environment(), "PROJECT_ROOT": str(ROOT)}
         settings = load_settings(DictConfigProvider(variables))
         migrate(settings.analytics)

@@ -16,7 +16,7 @@ from dental_etl.report import Outcome
 from dental_etl.run import DbtStatus, RunKind, TableStatus
 from dental_etl.sandbox import change
 from dental_etl.tracking import ledger
-from tests.acceptance.conftest import FIRST_NIGHT, Stack
+from tests.acceptance.conftest import FIRST_NIGHT, Stack, start_of
 from tests.comparison import differences
 
 #: Left out by rule: a scratch copy without a key, named like a backup.
@@ -26,7 +26,7 @@ SCRATCH = frozenset({"tmp_patient_backup"})
 def test_first_night_copies_every_table_and_builds_the_models(night_stack: Stack) -> None:
     report = night_stack.night(FIRST_NIGHT)
 
-    assert report.outcome is Outcome.SUCCEEDED, report.failed
+    assert report.outcome is Outcome.SUCCEEDED, (report.failed, report.dbt)
     assert report.dbt is not None
     assert report.dbt.status is DbtStatus.SUCCESS
     assert differences(night_stack.settings, leave_out=SCRATCH) == []
@@ -38,7 +38,7 @@ def test_second_night_brings_what_the_day_changed(night_stack: Stack) -> None:
 
     report = night_stack.night(FIRST_NIGHT + timedelta(days=1))
 
-    assert report.outcome is Outcome.SUCCEEDED, report.failed
+    assert report.outcome is Outcome.SUCCEEDED, (report.failed, report.dbt)
     assert differences(night_stack.settings, leave_out=SCRATCH) == []
 
 
@@ -46,9 +46,7 @@ def test_a_night_is_run_once(night_stack: Stack) -> None:
     with pipeline.ledger_transaction(night_stack.settings) as connection:
         before = len(ledger.runs(connection, 100))
 
-    night_stack.shell(
-        "from datetime import date; from workers.enqueue import nightly; nightly(date(2026, 1, 30))"
-    )
+    night_stack.shell(start_of(FIRST_NIGHT))
     report = night_stack.ended(
         night_stack.shell("from workers.enqueue import table; print(table('provider'))")
     )

@@ -1,4 +1,4 @@
-"""Tasks that keep runs going: the sweep, the deadline, the outbox."""
+"""Tasks that keep runs going and the house in order: sweep, deadline, outbox, maintenance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from dental_etl import notify
+from dental_etl import maintenance, notify
 from workers import sweeping
 from workers.process import now, prepare_ledger, settings
 from workers.routing import TaskName
@@ -31,3 +31,10 @@ def deliver_notifications(_self: Any) -> None:
     """Send what waits in the outbox."""
     prepare_ledger()
     notify.deliver_due(settings(), now())
+
+
+@shared_task(bind=True, base=DiscreetTask, name=TaskName.MAINTAIN.value, ignore_result=True)
+def maintain(_self: Any) -> None:
+    """Prune history, drop leftovers, refresh statistics; our own databases only."""
+    prepare_ledger()
+    maintenance.maintain(settings(), now())

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from celery import Celery
 from celery.schedules import crontab
+from two_years import CHICAGO, firings, schedule_app
 
 from beat.scheduler import UtcDueEntry
-
-CHICAGO = ZoneInfo("America/Chicago")
 
 
 @pytest.fixture
 def app() -> Celery:
-    app = Celery("schedule", set_as_current=False)
-    app.conf.update(
-        timezone="America/Chicago",
-        enable_utc=True,
-        redbeat_redis_url="redis://127.0.0.1:1/0",
-        redbeat_redis_options={"socket_keepalive": True},
-    )
-    return app
+    return schedule_app()
 
 
 def local(month: int, day: int, hour: int, minute: int = 0) -> datetime:
@@ -52,3 +43,16 @@ def test_the_night_is_due_at_nine_local_time(
     entry.last_run_at = last_run
     assert entry.due_at is not None
     assert entry.due_at.astimezone(UTC) == due.astimezone(UTC)
+
+
+def test_two_years_have_a_night_every_evening_at_nine() -> None:
+    fired = firings(crontab(hour="21", minute="0"), date(2026, 1, 1), days=730)
+    evenings = [date(2026, 1, 1) + timedelta(days=day) for day in range(730)]
+    assert [(at.date(), at.hour, at.minute, at.second) for at in fired] == [(d, 21, 0, 0) for d in evenings]
+
+
+def test_two_years_have_a_sunday_at_two_every_week() -> None:
+    """On the spring Sunday there is no 02:00; the same instant is called 03:00 then."""
+    fired = firings(crontab(day_of_week="0", hour="2", minute="0"), date(2026, 1, 1), days=730)
+    assert [at.date() for at in fired] == [date(2026, 1, 4) + timedelta(weeks=week) for week in range(104)]
+    assert {at.hour for at in fired} == {2, 3}
