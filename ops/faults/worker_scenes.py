@@ -1,0 +1,147 @@
+"""Faults of workers: killed, poisoned, asked to stop."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from signal import SIGTERM
+
+from dental_etl.run import Stage, TableStatus
+from ops.faults.line import Line
+from ops.faults.theatre import CRAWL, HOSTS, LONG_TABLE, ROOT, Night, Theatre, require, until
+from workers import stack
+from workers.celeryconfig import KEY_PREFIX
+from workers.routing import Queue
+
+_SOFT_SECONDS = 60
+_GRACE_SECONDS = 15
+
+
+def child_killed(theatre: Theatre) -> None:
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE).kill()
+    night.end()
+
+
+def child_killed_in_load(theatre: Theatre) -> None:
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE, Stage.LOAD).kill()
+    night.end()
+
+
+def parent_killed(theatre: Theatre) -> None:
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE)
+    theatre.lose_host("reading")
+    theatre.start_host("reading")
+    night.end()
+
+
+def every_host_lost(theatre: Theatre) -> None:
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE)
+    for name in HOSTS:
+        theatre.lose_host(name)
+    theatre.fill_hosts()
+    night.end()
+
+
+def killed_while_publishing(theatre: Theatre) -> None:
+    """The steering host publishes over a slow line to the broker, and dies with the tables half published."""
+    theatre.lose_host("steering")
+    line = Line(theatre.sandbox.broker.port)
+    broker = theatre.settings.broker_url.replace(f":{theatre.sandbox.broker.port}/", f":{line.port}/")
+    theatre.start_host("steering", environment={"TEST_CELERY_BROKER_URL": broker})
+    line.speed = 40_000.0
+    theatre.speed(CRAWL)
+    night = theatre.start_night()
+    with theatre.redis() as client:
+        until(lambda: client.llen(f"{KEY_PREFIX}{Queue.EXTRACT}") > 5, "half of the tables' messages")
+        theatre.lose_host("steering")
+        published = int(client.llen(f"{KEY_PREFIX}{Queue.EXTRACT}"))
+    planned = len(night.results())
+    require(that=published + 3 < planned, otherwise="the plan was published before its worker was killed")
+    line.close()
+    theatre.start_host("steering")
+    night.end()
+
+
+def poison_table(theatre: Theatre) -> None:
+    """One table kills every process that touches it: it ends as failed, the others arrive; then it is cured."""
+    night = theatre.start_night()
+    for _ in range(theatre.settings.max_attempts):
+        _kill_holder(night, LONG_TABLE)
+    row = night.end()
+    table = night.table(LONG_TABLE)
+    require(
+        that=(table.status, table.error_code) == (TableStatus.FAILED, "E_WORKER_LOST"),
+        otherwise=f"the poison table should end as E_WORKER_LOST, not as {table.status} {table.error_code}",
+    )
+    others = {result.status for name, result in night.results().items() if name != LONG_TABLE}
+    require(that=others == {TableStatus.LOADED}, otherwise="the poison table took others along")
+    require(that=row.status.is_terminal, otherwise="the night did not end")
+    theatre.start_night().end()
+
+
+def sigterm_on_a_long_table(theatre: Theatre) -> None:
+    """The worker ends within the soft timeout and 15 s with 0; its table goes on elsewhere where it was."""
+    theatre.lose_host("reading")
+    leaving = _popen_host(theatre, "reading")
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE)
+    theatre.speed(CRAWL)
+    started = time.monotonic()
+    leaving.send_signal(SIGTERM)
+    code = leaving.wait(timeout=180)
+    seconds = time.monotonic() - started
+    require(that=code == 0, otherwise=f"the worker ended with {code}")
+    require(
+        that=seconds < _SOFT_SECONDS + _GRACE_SECONDS, otherwise=f"the worker took {seconds:.0f} s to end"
+    )
+    theatre.start_host("reading")
+    night.end()
+    table = night.table(LONG_TABLE)
+    require(
+        that=table.rows_read < (table.rows_total or 0),
+        otherwise=f"{LONG_TABLE} was read again from its first row",
+    )
+
+
+def _kill_holder(night: Night, table: str) -> None:
+    """Kill whoever works the table, the next time that somebody does."""
+    swept_at = time.monotonic()
+
+    def look() -> bool:
+        nonlocal swept_at
+        if time.monotonic() - swept_at > 2.0:
+            swept_at = time.monotonic()
+            night.theatre.send("etl.sweep", Queue.CONTROL, stale_seconds=5.0)
+        worker = night.theatre.holder(table, Stage.EXTRACT)
+        result = night.results().get(table) if worker else None
+        if worker is None or result is None or result.status is not TableStatus.EXTRACTING:
+            return False
+        worker.kill()
+        worker.wait(30)
+        return True
+
+    until(look, f"a worker at {table}")
+
+
+def _popen_host(theatre: Theatre, name: str) -> subprocess.Popen[bytes]:
+    """Start a host as a child of ours, so that its exit code is seen."""
+    queues, count = HOSTS[name]
+    arguments = stack.worker_arguments(queues, processes=count, node=name)
+    log = stack.log(theatre.directory, name)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", *arguments],
+            env={**os.environ, **theatre.environment, "REMAP_SIGTERM": "SIGQUIT"},
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    stack.remember(theatre.directory, name, process.pid)
+    theatre.await_ready(name)
+    return process
