@@ -67,6 +67,23 @@ def category(
     _started(publish.category(name, refresh=refresh, wants_dbt=dbt), watch=watch)
 
 
+@enqueue.command()
+def failed(
+    *,
+    run_id: Annotated[str, typer.Option("--run", help="As `dental-etl runs` lists it.")],
+    force_full: Full = False,
+    confirm_deletes: Confirm = False,
+    dbt: Dbt = False,
+    watch: Watch = False,
+) -> None:
+    """Rerun the tables of a run that failed or had no turn."""
+    from workers import enqueue as publish
+
+    asked = RefreshMode.of(full=force_full, confirms_deletes=confirm_deletes)
+    refresh = None if asked is RefreshMode.INCREMENTAL else asked
+    _started(publish.failed(run_id, refresh=refresh, wants_dbt=dbt), watch=watch)
+
+
 @app.command()
 def resume(run_id: Annotated[str, typer.Argument(help="As `dental-etl runs` lists it.")]) -> None:
     """Publish again what is open in a run; needs neither beat nor what Redis has lost."""

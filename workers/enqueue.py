@@ -18,13 +18,15 @@ from kombu.exceptions import OperationalError
 from dental_etl import pipeline
 from dental_etl.config import read_tables
 from dental_etl.exceptions import BrokerError, RunRefusedError
-from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
+from dental_etl.run import Category, RefreshMode, RunKind, TableStatus, new_run_id
 from dental_etl.tracking import ledger
 from workers import canvas, nights
 from workers.process import now, settings
 from workers.routing import Queue, TaskName
 
-__all__ = ["Category", "RefreshMode", "category", "nightly", "resume", "table", "tables"]
+__all__ = ["Category", "RefreshMode", "category", "failed", "nightly", "resume", "table", "tables"]
+
+_UNFINISHED = (TableStatus.FAILED, TableStatus.NOT_RUN)
 
 
 def nightly(run_date: date | None = None) -> str:
@@ -72,6 +74,26 @@ def category(
 ) -> str:
     """Rerun all tables of a category; see `tables`."""
     return _rerun((), Category(name), refresh, wants_dbt=wants_dbt)
+
+
+def failed(run_id: str, *, refresh: RefreshMode | None = None, wants_dbt: bool = False) -> str:
+    """Rerun the tables of a run that failed or had no turn; see `tables`.
+
+    Args:
+        run_id: The run that they belong to.
+        refresh: What is asked for; by default what that run had been asked for.
+        wants_dbt: Build the models afterwards.
+
+    Raises:
+        RunRefusedError: There is no such run, or every table of it arrived.
+        WindowClosedError: It is the clinic's day.
+    """
+    with pipeline.ledger_transaction(settings()) as connection:
+        run, results = ledger.run(connection, run_id), ledger.results(connection, run_id)
+    names = [result.table for result in results if result.status in _UNFINISHED]
+    if not names:
+        raise RunRefusedError(f"No table of run {run_id} failed or was left out.", run_id=run_id)
+    return tables(names, refresh=refresh or run.refresh, wants_dbt=wants_dbt)
 
 
 def resume(run_id: str) -> None:

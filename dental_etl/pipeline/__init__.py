@@ -9,6 +9,7 @@ from dental_etl.pipeline.closing import (
     transform_run,
     verify_run,
 )
+from dental_etl.pipeline.deadline import end_lingering_readers, leave_out_waiting
 from dental_etl.pipeline.local import finish, run_here
 from dental_etl.pipeline.night import guard, open_nightly, open_rerun, plan_run, refuse, select, validate_run
 from dental_etl.pipeline.tables import (
@@ -25,10 +26,12 @@ __all__ = [
     "artifacts_folder",
     "build_report",
     "close_run",
+    "end_lingering_readers",
     "end_table",
     "extract_phase",
     "finish",
     "guard",
+    "leave_out_waiting",
     "ledger_transaction",
     "load_phase",
     "notify_run",

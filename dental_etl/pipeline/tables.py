@@ -43,6 +43,7 @@ def extract_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) 
             claim = ledger.claim(connection, run_id, table, Stage.EXTRACT, clock())
         if claim is None:
             return None
+        _require_time_left(claim, clock())
         result = extract_table(
             settings,
             _plan(settings, table, claim.refresh, clock()),
@@ -126,6 +127,17 @@ def ledger_transaction(settings: Settings) -> Iterator[Connection]:
     with connect(settings.analytics) as connection, database_errors(Role.ANALYTICS):
         yield connection
         connection.commit()
+
+
+def _require_time_left(claim: ledger.Claim, now: datetime) -> None:
+    """A table whose turn comes too late must not even connect to the source."""
+    if claim.deadline is not None and now >= claim.deadline:
+        raise DeadlineError(
+            f"The window closed before the turn of table {claim.table}; the next night reads it.",
+            table=claim.table,
+            stage=claim.stage,
+            run_id=claim.run_id,
+        )
 
 
 def _plan(settings: Settings, table: str, refresh: RefreshMode, now: datetime) -> TablePlan:

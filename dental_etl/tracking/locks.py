@@ -117,7 +117,7 @@ def source_slot(connection: Connection, slots: int, *, wait_seconds: float = 300
     try:
         yield slot
     finally:
-        _release(connection, _RELEASE_SLOT, name=_slot_name(slot))
+        _release(connection, _RELEASE_SLOT, name=slot_name(slot))
 
 
 def _wait_for_slot(connection: Connection, slots: int, until: float) -> int:
@@ -126,7 +126,7 @@ def _wait_for_slot(connection: Connection, slots: int, until: float) -> int:
     )  # all workers asking in one order would queue at slot 1
     while True:
         for slot in places:
-            if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=_slot_name(slot), seconds=0) == 1:
+            if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=slot_name(slot), seconds=0) == 1:
                 return slot
         if time.monotonic() >= until:
             raise TableBusyError(
@@ -134,11 +134,12 @@ def _wait_for_slot(connection: Connection, slots: int, until: float) -> int:
                 f"SOURCE_MAX_CONNECTIONS sets their number.",
             )
         # The server does the waiting: it wakes us the moment the place is given back.
-        if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=_slot_name(places[0]), seconds=1) == 1:
+        if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=slot_name(places[0]), seconds=1) == 1:
             return places[0]
 
 
-def _slot_name(slot: int) -> str:
+def slot_name(slot: int) -> str:
+    """Return the name of a place at the source, as its server knows it."""
     return f"dental_etl:source:{slot}"
 
 

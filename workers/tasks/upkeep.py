@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from dental_etl import maintenance, notify
+from dental_etl import maintenance, notify, pipeline
 from workers import sweeping
 from workers.process import now, prepare_ledger, settings
 from workers.routing import TaskName
@@ -22,8 +22,11 @@ def sweep(_self: Any, stale_seconds: float = sweeping.STALE_SECONDS) -> None:
 
 @shared_task(bind=True, base=DiscreetTask, name=TaskName.ENFORCE_DEADLINE.value, ignore_result=True)
 def enforce_deadline(_self: Any) -> None:
-    """Leave out what still waits when the window closes, without waiting for the next sweep."""
+    """Leave out what still waits when the window closes, and end who still reads the source."""
+    prepare_ledger()
+    pipeline.leave_out_waiting(settings(), now())
     sweeping.sweep(timedelta(seconds=sweeping.STALE_SECONDS))
+    pipeline.end_lingering_readers(settings(), now())
 
 
 @shared_task(bind=True, base=DiscreetTask, name=TaskName.DELIVER.value, ignore_result=True)
