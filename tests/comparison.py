@@ -107,7 +107,7 @@ def _source_tables(source: Any) -> list[str]:
 def _columns(source: Any, table: str) -> dict[str, str]:
     with source.cursor() as cursor:
         cursor.execute(
-            "SELECT column_name, data_type FROM information_schema.columns "
+            "SELECT column_name, IF(character_set_name = 'ascii', 'ascii', data_type) FROM information_schema.columns "
             "WHERE table_schema = DATABASE() AND BINARY table_name = %s ORDER BY ordinal_position",
             (table,),
         )
@@ -125,6 +125,8 @@ def _source_rows(source: Any, table: str, columns: dict[str, str]) -> Counter[tu
 def _source_expression(column: str, kind: str) -> str:
     if kind == "float":  # prints six digits only; as a double it prints what it holds
         return f"{column}+0e0"
+    if kind == "ascii":  # the server would hide bytes that are no text behind question marks
+        return f"CAST({column} AS BINARY)"
     return f"ST_AsWKB({column})" if kind in _GEOMETRY else column
 
 

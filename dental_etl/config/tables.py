@@ -69,6 +69,10 @@ class TableSchema(Value):
     #: Columns of the primary key in key order; empty when there is none.
     primary_key: tuple[str, ...] = ()
 
+    @property
+    def is_transactional(self) -> bool:
+        return self.engine.lower() == "innodb"
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 

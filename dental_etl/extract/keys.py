@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from dental_etl.config import Column, TableSchema
+from dental_etl.exceptions import DataExtractionError
 from dental_etl.wire import names
 
 #: Values of the key's columns, in key order.
@@ -20,11 +21,15 @@ _TEMPORAL = frozenset({"date", "datetime", "timestamp", "time"})
 # FLOAT cannot be compared with what it prints; ENUM sorts by its number but compares by its text; TEXT and
 # BLOB are keyed by a prefix. Nobody keys a clinic's tables by those, so such tables are read in one piece.
 _PAGEABLE = _WHOLE | _TEMPORAL | {"decimal", "bit", "char", "varchar", "binary", "varbinary"}
+# A key of another character set may come back as a different one, and pages would never end.
+_CHARSETS = frozenset({None, "utf8", "utf8mb3", "utf8mb4", "latin1", "ascii"})
 
 
 def is_pageable(schema: TableSchema) -> bool:
     """Return whether the table can be read in ranges of its primary key."""
-    return bool(schema.primary_key) and all(column.data_type in _PAGEABLE for column in schema.key_columns)
+    return bool(schema.primary_key) and all(
+        column.data_type in _PAGEABLE and column.charset in _CHARSETS for column in schema.key_columns
+    )
 
 
 def select_list(schema: TableSchema) -> str:
@@ -47,8 +52,25 @@ def up_to(schema: TableSchema, key: Key) -> str:
 
 
 def from_row(schema: TableSchema, row: Sequence[Any]) -> Key:
-    """Return a key from a row of `select_list`."""
-    return tuple(_value(column, value) for column, value in zip(schema.key_columns, row, strict=True))
+    """Return a key from a row of `select_list`.
+
+    Raises:
+        DataExtractionError: The key cannot be written into a statement again.
+    """
+    try:
+        return tuple(_value(column, value) for column, value in zip(schema.key_columns, row, strict=True))
+    except UnicodeDecodeError:
+        raise key_is_no_text(schema.name) from None
+
+
+def key_is_no_text(table: str) -> DataExtractionError:
+    """Return the error for a key that cannot be read, and so cannot be paged by."""
+    return DataExtractionError(
+        f"A primary key of table {table} holds bytes that are not text in its character set, so the table "
+        f"cannot be read in the order of its key. Mend that key at the source.",
+        table=table,
+        stage="extract",
+    )
 
 
 def to_json(key: Key) -> list[Any]:
@@ -63,6 +85,8 @@ def _readable(column: Column) -> str:
     quoted = names.mysql(column.name)
     if column.data_type in _TEMPORAL | {"decimal"}:
         return f"CAST({quoted} AS CHAR)"  # as MySQL prints it: drivers have no value for zero dates
+    if column.charset == "ascii":
+        return f"CAST({quoted} AS BINARY)"  # bytes that are no text would come as question marks
     return f"{quoted}+0" if column.data_type == "bit" else quoted
 
 
@@ -71,6 +95,8 @@ def _value(column: Column, value: Any) -> int | Decimal | str | bytes:
         return Decimal(value)
     if column.data_type in _WHOLE or column.data_type == "bit":
         return int(value)
+    if column.charset == "ascii" and isinstance(value, bytes):
+        return value.decode("ascii")
     return value if isinstance(value, bytes) else str(value)
 
 

@@ -183,7 +183,8 @@ def _compare(attempt: Attempt) -> _Difference | None:
         return None
     if (replica.columns, replica.primary_key) != (shadow.columns, shadow.primary_key):
         return None
-    if keys.is_pageable(attempt.schema):
+    # Only InnoDB moves differences in one transaction with their outbox.
+    if keys.is_pageable(attempt.schema) and replica.is_transactional and shadow.is_transactional:
         return _compare_by_key(attempt)
     return _Difference(changed=0, gone=0, is_too_large=not _have_equal_checksums(attempt), is_by_key=False)
 

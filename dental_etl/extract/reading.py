@@ -13,7 +13,13 @@ from sqlalchemy import Connection, text
 
 from dental_etl.config import Role
 from dental_etl.connections import database_errors, driver_connection
-from dental_etl.exceptions import DatabaseQueryError, DataExtractionError, DeadlineError
+from dental_etl.exceptions import (
+    DatabaseConnectionError,
+    DatabaseQueryError,
+    DataExtractionError,
+    DeadlineError,
+)
+from dental_etl.extract.keys import key_is_no_text
 from dental_etl.wire.reader import BlockStream, read_blocks
 from dental_etl.wire.rows import RowFormat
 
@@ -49,6 +55,8 @@ class FetchedPage:
     #: Counters of the rows; complete once `blocks` is used up.
     stream: BlockStream
     is_empty: bool
+    #: Whether all of its rows are here, so that the source may be asked for the next.
+    is_complete: bool
 
 
 class SourceReader:
@@ -84,9 +92,15 @@ class SourceReader:
         """Return the only row of a statement, or None."""
         started = time.monotonic()
         with self._limited(PAGE_SECONDS), database_errors(Role.SOURCE, table=self._table, stage="extract"):
-            found = self._connection.exec_driver_sql(sql, execution_options=_AS_IT_IS).one_or_none()
+            found = self._one(sql)
         self._count(time.monotonic() - started)
         return found
+
+    def _one(self, sql: str) -> Any | None:
+        try:
+            return self._connection.exec_driver_sql(sql, execution_options=_AS_IT_IS).one_or_none()
+        except UnicodeDecodeError:
+            raise key_is_no_text(self._table) from None
 
     def page(self, sql: str, row_format: RowFormat) -> FetchedPage:
         """Read a page; its rows then wait here, not at the source."""
@@ -106,7 +120,11 @@ class SourceReader:
             size += len(block)
             if size >= _AHEAD_BYTES:
                 break
-        return FetchedPage(blocks=_joined(ahead, blocks), stream=stream, is_empty=not ahead)
+        is_complete = size < _AHEAD_BYTES
+        rest = iter(()) if is_complete else blocks
+        return FetchedPage(
+            blocks=_joined(ahead, rest), stream=stream, is_empty=not ahead, is_complete=is_complete
+        )
 
     def _counted(self, stream: BlockStream, limit_seconds: float) -> Iterator[bytes]:
         with self._limited(limit_seconds):
@@ -128,10 +146,12 @@ class SourceReader:
         started = time.monotonic()
         try:
             yield
-        except DatabaseQueryError:
+        except (DatabaseQueryError, DatabaseConnectionError) as error:
+            # At the deadline the server ends the statement, and whoever enforces it may end the session.
             if self._deadline is not None and self._clock() >= self._deadline:
                 raise self._too_late() from None
-            if time.monotonic() - started < seconds * 0.95:
+            is_quick = time.monotonic() - started < seconds * 0.95
+            if is_quick or isinstance(error, DatabaseConnectionError):
                 raise
             raise DataExtractionError(
                 f"A read of table {self._table} was stopped by the source after {seconds:.0f} seconds. "

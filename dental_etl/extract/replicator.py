@@ -255,6 +255,8 @@ def _compare_structures(attempt: Attempt) -> tuple[tuple[str, ...], bool]:
         replica is not None
         and before is not None
         and not found
+        # Rows too wide for InnoDB stand in an engine that merges no changes.
+        and replica.is_transactional
         # Somebody may have altered or restored the replica; types are spelled differently over versions.
         and [column.name for column in replica.columns] == [c.name for c in attempt.schema.columns]
         and replica.primary_key == attempt.schema.primary_key
@@ -277,7 +279,11 @@ def _why_full(attempt: Attempt, found: tuple[str, ...], *, has_replica: bool, is
     if plan.refresh.is_full or plan.config.extraction_strategy is Strategy.FULL_TABLE:
         return plan.reason
     if not has_replica:
-        return plan.reason if plan.is_full_copy else f"the replica is missing or was altered; {plan.reason}"
+        return (
+            plan.reason
+            if plan.is_full_copy
+            else f"the replica is missing, altered or too wide for InnoDB; {plan.reason}"
+        )
     if attempt.cursor is None or not keys.is_pageable(attempt.schema):
         return f"the table has no usable cursor or key; {plan.reason}"
     return plan.reason if plan.is_full_copy and not is_fresh else None

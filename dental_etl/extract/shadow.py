@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from dental_etl.connections import DRIVER_ERRORS, error_number
 from dental_etl.extract import cursors, keys, paging, queries
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.checkpoint import Checkpoint, Phase
@@ -17,6 +18,11 @@ from dental_etl.wire.catalog import create_table_ddl, read_schema
 from dental_etl.wire.load_data import load_data
 
 logger = logging.getLogger(__name__)
+
+#: By preference. A server without Aria takes its default engine for it, and refuses again.
+_ENGINES = ("InnoDB", "Aria", "MyISAM")
+#: Row size too large; too many columns; the same as some versions say it.
+_TOO_WIDE = frozenset({"1005", "1117", "1118", "1478"})
 
 
 def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
@@ -67,13 +73,25 @@ def _start(attempt: Attempt) -> Checkpoint:
         record_started(
             attempt.replication, attempt.table, attempt.fence, strategy=Strategy.FULL_TABLE, checkpoint=None
         )
-    shadow = names.shadow_table(attempt.table)
-    cursor = attempt.cursor.column.name if attempt.cursor else None
     with attempt.errors():
-        attempt.run(f"DROP TABLE IF EXISTS {names.mysql(shadow)}")
-        attempt.run(create_table_ddl(attempt.schema, name=shadow, cursor=cursor))
+        attempt.run(f"DROP TABLE IF EXISTS {names.mysql(names.shadow_table(attempt.table))}")
+        _create(attempt)
     _record(attempt, checkpoint)
     return checkpoint
+
+
+def _create(attempt: Attempt) -> None:
+    """Create the shadow in InnoDB, or in another engine if its rows are too wide for InnoDB's pages."""
+    shadow = names.shadow_table(attempt.table)
+    cursor = attempt.cursor.column.name if attempt.cursor else None
+    for engine in _ENGINES:
+        try:
+            attempt.run(create_table_ddl(attempt.schema, name=shadow, cursor=cursor, engine=engine))
+        except DRIVER_ERRORS as error:
+            if error_number(error) not in _TOO_WIDE or engine == _ENGINES[-1]:
+                raise
+        else:
+            return
 
 
 def _fill_by_key(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:

@@ -67,6 +67,12 @@ _EXACT_KEYS = frozenset({*_SIGNED, "decimal", "bit", "year", "binary", "varbinar
 #: MySQL types that may become NULL on the way, so they cannot be part of a PostgreSQL primary key.
 _MAY_BECOME_NULL = frozenset({"date", "datetime", "timestamp"})
 
+#: An entry of a PostgreSQL index takes a third of a page: 2,704 bytes.
+_KEY_BYTES = 2600
+_SIZED = frozenset({"char", "varchar", "binary", "varbinary"})
+_UNSIZED_BYTES = 48
+_FOUR_BYTES = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"})
+
 #: Decimal digits that every value of the integer type fits in.
 _INTEGER_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 _WIDER = frozenset({
@@ -114,12 +120,22 @@ def is_exact_key(columns: tuple[Column, ...]) -> bool:
     Text is not exact: under MySQL's collations ``abc`` and ``ABC`` are one key, so a key that only
     changed its spelling would leave the old spelling behind. Such tables are loaded in full.
     """
-    return bool(columns) and all(column.data_type in _EXACT_KEYS for column in columns)
+    return can_be_key(columns) and all(column.data_type in _EXACT_KEYS for column in columns)
 
 
 def can_be_key(columns: tuple[Column, ...]) -> bool:
-    """Tell whether PostgreSQL can hold this primary key: no part of it may turn into NULL."""
-    return bool(columns) and not any(column.data_type in _MAY_BECOME_NULL for column in columns)
+    """Tell whether PostgreSQL can hold this primary key.
+
+    No part of it may turn into NULL, and its longest value must fit an entry of an index.
+    """
+    is_nullable = any(column.data_type in _MAY_BECOME_NULL for column in columns)
+    return bool(columns) and not is_nullable and sum(map(_key_bytes, columns)) <= _KEY_BYTES
+
+
+def _key_bytes(column: Column) -> int:
+    """Most bytes of a value in UTF-8; what is not text or bytes takes few."""
+    width = 1 if column.charset is None else 4 if column.charset in _FOUR_BYTES else 3
+    return column.length * width if column.data_type in _SIZED else _UNSIZED_BYTES
 
 
 def is_widening(old: str, new: str) -> bool:

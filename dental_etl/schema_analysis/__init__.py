@@ -23,7 +23,7 @@ from dental_etl.connections import connect
 from dental_etl.exceptions import ConfigurationError
 from dental_etl.schema_analysis.classification import KeyOrder, TableFacts, classify, exclusion
 from dental_etl.schema_analysis.drift import Change, changelog, compare, schema_hash
-from dental_etl.schema_analysis.introspection import read_facts, read_key_order
+from dental_etl.schema_analysis.introspection import read_facts, read_key_order, read_left_out
 
 __all__ = ["AnalysisResult", "analyze", "tables_of"]
 
@@ -109,9 +109,24 @@ def analyze(
     return _write(result, now)
 
 
-def tables_of(facts: Iterable[TableFacts], key_order: KeyOrder, *, environment: str, now: datetime) -> Tables:
-    """Classify every table and leave out what a rule excludes; pure."""
-    excluded, configs = [], []
+def tables_of(
+    facts: Iterable[TableFacts],
+    key_order: KeyOrder,
+    *,
+    environment: str,
+    now: datetime,
+    left_out: Iterable[str] = (),
+) -> Tables:
+    """Classify every table and leave out what a rule excludes; pure.
+
+    Args:
+        facts: About the tables.
+        key_order: How this clinic gives out keys.
+        environment: Recorded with the tables.
+        now: Aware.
+        left_out: What else the database holds, each with the reason why it is no table of ours.
+    """
+    excluded, configs = list(left_out), []
     for table in facts:
         rule = exclusion(table)
         if rule is None:
@@ -133,12 +148,13 @@ def _read_source(settings: Settings, now: datetime) -> Tables:
     with connect(settings.source) as connection:
         facts = read_facts(connection, settings.source.database)
         key_order = read_key_order(connection, settings.source.database, facts)
+        left_out = read_left_out(connection, settings.source.database)
     if not facts:
         raise ConfigurationError(
             f"The source database {settings.source.database} has no tables that this account can see. "
             f"Check OPENDENTAL_SOURCE_DB and the account's SELECT right."
         )
-    return tables_of(facts, key_order, environment=settings.environment, now=now)
+    return tables_of(facts, key_order, environment=settings.environment, now=now, left_out=left_out)
 
 
 def _write(result: AnalysisResult, now: datetime) -> AnalysisResult:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from dental_etl.config import Column, TableConfig, TableSchema
 from dental_etl.config.tables import Monitoring
 from dental_etl.run import Category, Strategy, Value
+from dental_etl.wire.names import is_ours
 
 MEGABYTE = 1024 * 1024
 
@@ -105,6 +106,8 @@ def exclusion(facts: TableFacts) -> str | None:
 
     Source: on a real clinic ten tables without a key, all named so, held copies made by hand.
     """
+    if is_ours(facts.schema.name):
+        return "named like a table that dental_etl keeps for itself beside the copies"
     if facts.schema.primary_key or not _SCRATCH_NAME.search(facts.schema.name):
         return None
     return "scratch copy: no primary key, and named like a temporary table or a backup"

@@ -25,6 +25,14 @@ _SIZES = text("""
       FROM information_schema.tables
      WHERE table_schema = :database
 """)
+# What is no table of rows, and tables that the server itself cannot open.
+_OTHERS = text("""
+    SELECT t.table_name AS table_name, t.table_type AS table_type
+      FROM information_schema.tables t
+     WHERE t.table_schema = :database
+       AND (t.table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED') OR t.engine IS NULL)
+     ORDER BY t.table_name
+""")
 _LEADING_COLUMNS = text("""
     SELECT table_name AS table_name, column_name AS column_name
       FROM information_schema.statistics
@@ -57,6 +65,23 @@ def read_facts(connection: Connection, database: str) -> tuple[TableFacts, ...]:
         }
         indexed = _leading_columns(connection, database)
     return tuple(_facts(schemas[name], sizes.get(name, {}), indexed[name]) for name in sorted(schemas))
+
+
+def read_left_out(connection: Connection, database: str) -> tuple[str, ...]:
+    """Return what a database holds beside tables that can be copied, each with the reason.
+
+    Raises:
+        DatabaseError: The source refused the query.
+    """
+    with database_errors(Role.SOURCE):
+        rows = connection.execute(_OTHERS, {"database": database}).mappings().all()
+    return tuple(f"{row['table_name']}: {_why_left_out(str(row['table_type']))}" for row in rows)
+
+
+def _why_left_out(table_type: str) -> str:
+    if table_type in {"BASE TABLE", "SYSTEM VERSIONED"}:
+        return "the server cannot open it; look at it there with CHECK TABLE"
+    return f"{table_type.lower()}, which holds no rows of its own"
 
 
 def read_key_order(connection: Connection, database: str, facts: tuple[TableFacts, ...]) -> KeyOrder:

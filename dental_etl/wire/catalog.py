@@ -15,11 +15,12 @@ from sqlalchemy import Connection, TextClause, text
 from dental_etl.config.tables import Column, TableSchema
 from dental_etl.wire.names import changed_table, generation_column, mysql
 
-# Base tables only: views and sequences hold no rows of their own.
+# Base tables only: views and sequences hold no rows of their own. No engine: the server cannot open it.
 _TABLES = text("""
     SELECT table_name AS table_name, engine AS engine
       FROM information_schema.tables
      WHERE table_schema = :database AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+       AND engine IS NOT NULL
      ORDER BY table_name
 """)
 _COLUMNS = """

@@ -160,3 +160,13 @@ def test_a_broken_file_is_not_replaced_silently(first: AnalysisResult, settings:
 def test_a_missing_folder_is_made(first: AnalysisResult, settings: Settings) -> None:
     shutil.rmtree(settings.tables_file.parent)
     assert analyze(settings, now=NOW).tables_file.exists()
+
+
+def test_what_holds_no_rows_is_listed_with_the_reason(source: Connection, settings: Settings) -> None:
+    source.execute(text("CREATE VIEW everybody AS SELECT 1 AS Num"))
+    source.execute(text("CREATE SEQUENCE numbers"))
+    excluded = analyze(settings, now=NOW).tables.metadata.excluded
+    assert excluded[:2] == (
+        "everybody: view, which holds no rows of its own",
+        "numbers: sequence, which holds no rows of its own",
+    )

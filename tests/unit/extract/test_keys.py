@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from dental_etl.config import Column, TableSchema
+from dental_etl.exceptions import DataExtractionError
 from dental_etl.extract import keys
 
 
@@ -70,3 +71,21 @@ def test_keys_without_a_value_in_python_are_read_as_text() -> None:
 )
 def test_a_key_survives_json(key: keys.Key) -> None:
     assert keys.from_json(keys.to_json(key)) == key
+
+
+def _text_key(charset: str) -> TableSchema:
+    column = Column(
+        name="k", data_type="varchar", column_type="varchar(9)", is_nullable=False, charset=charset
+    )
+    return TableSchema(name="t", engine="MyISAM", columns=(column,), primary_key=("k",))
+
+
+@pytest.mark.parametrize("charset", ["cp1251", "sjis", "ucs2"])
+def test_keys_that_may_come_back_as_others_are_not_paged_by(charset: str) -> None:
+    assert not keys.is_pageable(_text_key(charset))
+
+
+def test_a_key_that_is_no_text_is_told_without_its_value() -> None:
+    with pytest.raises(DataExtractionError, match="bytes that are not text") as caught:
+        keys.from_row(_text_key("ascii"), (b"secret\xff",))
+    assert "secret" not in str(caught.value)

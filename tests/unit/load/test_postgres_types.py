@@ -132,3 +132,27 @@ def test_a_date_cannot_be_part_of_a_postgres_key() -> None:
 
 def test_text_can_be_a_postgres_key() -> None:
     assert can_be_key((_column("varchar(20)"),))
+
+
+@pytest.mark.parametrize(
+    ("column_type", "charset", "fits"),
+    [
+        pytest.param("varchar(255)", "utf8", True, id="ordinary"),
+        pytest.param("varchar(768)", "utf8mb4", False, id="longest of InnoDB"),
+        pytest.param("varchar(1000)", "latin1", False, id="every letter takes three bytes"),
+        pytest.param("varbinary(3072)", None, False, id="bytes"),
+    ],
+)
+def test_a_key_longer_than_an_entry_of_an_index_is_none(
+    column_type: str,
+    charset: str | None,
+    fits: bool,  # noqa: FBT001  # a column of the case table
+) -> None:
+    column = Column(
+        name="k",
+        data_type=column_type.split("(", maxsplit=1)[0],
+        column_type=column_type,
+        is_nullable=False,
+        charset=charset,
+    )
+    assert can_be_key((column,)) is fits

@@ -156,3 +156,9 @@ def test_scratch_copies_are_left_out(table: str, key: tuple[str, ...], is_exclud
 def test_estimates_of_an_empty_table_are_small_and_finite() -> None:
     empty = classify(replace(_facts(rows=0), average_row_bytes=0))
     assert (empty.estimated_size_mb, empty.estimated_processing_time_minutes) == (0.0, 0.003)
+
+
+def test_a_table_called_like_one_of_ours_is_left_out() -> None:
+    reason = exclusion(_facts("ETL_Copy_Status"))
+    assert reason is not None
+    assert "keeps for itself" in reason
