@@ -37,6 +37,9 @@ _TRIED = (
     state.environment_file(Path()).name,
     "tables*.yml",
     "notifications.jsonl",
+    "stack.jsonl",
+    "flower*",
+    "demo.lock",
 )
 
 
@@ -141,7 +144,7 @@ def destroy(directory: Path) -> None:
         sandbox = state.load(directory)
         _stop_all(directory)
         made = {server.directory.parent for server in sandbox.servers} if sandbox else set()
-        for folder in (*made, directory / "artifacts", directory / "changelogs"):
+        for folder in (*made, *(directory / name for name in ("artifacts", "changelogs", "logs"))):
             if folder.exists():
                 shutil.rmtree(folder)
         for pattern in _TRIED:

@@ -123,6 +123,9 @@ def test_servers_under_a_private_folder_are_started(running: Sandbox, desk: Path
 
 def test_destroy_leaves_nothing(tmp_path: Path) -> None:
     sandbox = servers.up(tmp_path / "short-lived")
+    (sandbox.directory / "logs").mkdir()
+    for name in ("logs/extract.log", "flower.db", "flower.json", "demo.lock", "stack.jsonl"):
+        (sandbox.directory / name).touch()
     servers.destroy(sandbox.directory)
     assert not sandbox.directory.exists()
     assert not sandbox.source.directory.exists()
