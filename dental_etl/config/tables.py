@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from dental_etl.exceptions import ConfigurationError
 from dental_etl.run import Category, Strategy, Value
@@ -73,6 +74,11 @@ class TableSchema(Value):
     def is_transactional(self) -> bool:
         return self.engine.lower() == "innodb"
 
+    def without(self, names: Iterable[str]) -> Self:
+        """Return the table as if it lacked some of its columns."""
+        left_out = set(names)
+        return replace(self, columns=tuple(column for column in self.columns if column.name not in left_out))
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
@@ -117,6 +123,8 @@ class TableConfig(Value):
     #: Columns of the primary key in key order; empty when there is none.
     primary_key: tuple[str, ...] = ()
     engine: str = ""
+    #: Columns that never leave the source; the owner's choice.
+    exclude_columns: tuple[str, ...] = ()
     #: ``nightly``, ``rotating`` or ``audit``: how the table is proven equal.
     reconcile: str = "nightly"
     columns: tuple[Column, ...] = ()

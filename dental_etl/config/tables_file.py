@@ -107,7 +107,7 @@ for _enum in (Strategy, Category):
 def _table_entry(table: TableConfig) -> dict[str, Any]:
     """Return a table as it is written: its name is the key above, short things stay on one line."""
     entry = table.to_json()
-    del entry["table_name"]
+    del entry["table_name"], entry["exclude_columns"]
     return {
         **entry,
         "incremental_columns": _FlowList(table.incremental_columns),
@@ -163,6 +163,8 @@ def _tables(path: Path, changes: Mapping[str, Any]) -> Tables:
     for name, entry in entries.items():
         wrong = [f"tables.{name}.{problem}" for problem in _entry_problems(entry, is_complete=True)]
         problems += wrong
+        if _mapping(changes.get(name)).get("exclude") is True:
+            continue
         if not wrong and not list(_entry_problems(changes.get(name, {}))):
             tables[name] = _table(name, _merged(entry, changes.get(name, {})))
             problems += [f"tables.{name}.{problem}" for problem in _table_problems(tables[name])]
@@ -196,6 +198,7 @@ def _table(name: str, entry: dict[str, Any]) -> TableConfig:
 
 def _merged(entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """Return an entry with the owner's change; a mapping inside it keeps what the change leaves alone."""
+    change = {key: value for key, value in change.items() if key != "exclude"}
     inner = {key: {**entry.get(key, {}), **value} for key, value in change.items() if isinstance(value, dict)}
     reason = {"strategy_reason": _OWNERS_CHOICE} if "extraction_strategy" in change else {}
     return {**entry, **reason, **change, **inner}
@@ -255,6 +258,8 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType({
     "primary_key": _NAMES,
     "engine": _TEXT,
     "reconcile": _one_of("nightly", "rotating", "audit"),
+    "exclude": _SWITCH,
+    "exclude_columns": _NAMES,
     "columns": (_is_columns, "must be a list of columns, each with a name and a type"),
 })  # fmt: skip
 _MONITORING_RULES = MappingProxyType({
@@ -314,7 +319,12 @@ def _table_problems(config: TableConfig) -> Iterator[str]:
         yield f"primary_incremental_column: {config.extraction_strategy} needs one, or choose full_table"
     if config.extraction_strategy is not Strategy.FULL_TABLE and not config.primary_key:
         yield f"extraction_strategy: {config.extraction_strategy} needs a primary key; choose full_table"
-    named = {*config.incremental_columns, *config.primary_key} | ({cursor} if cursor else set())
+    needed = {*config.primary_key} | ({cursor} if cursor else set())
+    yield from (
+        f"exclude_columns: {name!r} is needed to tell rows or changes apart"
+        for name in sorted(needed & set(config.exclude_columns))
+    )
+    named = needed | {*config.incremental_columns, *config.exclude_columns}
     for column in sorted(named - names) if names else ():
         yield f"columns: the table has no column {column!r}, which another setting names"
 

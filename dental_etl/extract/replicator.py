@@ -112,6 +112,7 @@ def extract_table(
         reader = SourceReader(source, plan.table, deadline, clock)
         reader.prepare()
         schema = _source_schema(source, settings.source.database, plan.table)
+        schema = schema.without(plan.config.exclude_columns)
         attempt = Attempt(
             plan=plan,
             run_id=run_id,

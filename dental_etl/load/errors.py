@@ -22,13 +22,13 @@ _DATA = {
     "22": "A value does not fit PostgreSQL's type.",
     "23505": "Two rows have the same primary key in PostgreSQL, though not in MySQL.",
     "23": "A row breaks a constraint of the raw table.",
-    "54": "A row or key is larger than PostgreSQL allows.",
+    "54": "A row, a key or the number of columns is larger than PostgreSQL allows.",
 }
 _REMEDIES = {
-    "22": "Look at that column in the source, correct the row there or exclude the column in tables.overrides.yml.",
+    "22": "Look at that column in the source, correct the row there or name the column under exclude_columns in tables.overrides.yml.",
     "23505": "Correct the key in the source; NUL bytes and invalid text are removed on the way.",
     "23": "Drop the constraint that somebody added to the raw table.",
-    "54": "Exclude the column in tables.overrides.yml.",
+    "54": "Name columns under exclude_columns in tables.overrides.yml until a row fits a page of 8 KB.",
 }
 #: What PostgreSQL refuses because something else hangs on the raw table.
 _HANGING = {"2BP01", "0A000"}

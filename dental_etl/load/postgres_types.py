@@ -110,7 +110,7 @@ def postgres_type(column: Column) -> str:
         return _FIXED[kind]
     raise DataLoadingError(
         f"Column {column.name} has the MySQL type {column.column_type}, which has no PostgreSQL type here. "
-        "Exclude the column or the table in tables.overrides.yml, or add the type to load/postgres_types.py."
+        "Name the column under exclude_columns in tables.overrides.yml, or add the type to load/postgres_types.py."
     )
 
 

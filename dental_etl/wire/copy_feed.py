@@ -90,6 +90,13 @@ def _copy(driver: Any, statement: str, feed: _Feed, row_format: RowFormat) -> in
 
 
 def _translated(error: psycopg2.Error, row_format: RowFormat) -> Exception:
+    if (error.pgcode or "").startswith("54"):
+        return DataLoadingError(
+            f"A row of table {row_format.table} is larger than PostgreSQL allows (error {error.pgcode}): a page "
+            f"of 8 KB holds about 400 columns of long text. Name columns under exclude_columns in "
+            f"tables.overrides.yml until a row fits.",
+            table=row_format.table,
+        )
     ours = translate(error, Role.ANALYTICS, table=row_format.table)
     column = _column(error, row_format)
     if type(ours) is not DatabaseQueryError or column is None:

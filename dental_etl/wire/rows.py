@@ -277,7 +277,7 @@ class _Select:
             return name
         raise DataExtractionError(
             f"Column {column.name} of table {self._table} has the type {column.column_type}, which cannot be "
-            f"copied. Leave the table out in tables.overrides.yml, or ask for the type to be added.",
+            f"copied. Name the column under exclude_columns in tables.overrides.yml, or ask for the type.",
             table=self._table,
         )
 

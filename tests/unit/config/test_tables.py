@@ -143,6 +143,17 @@ def test_a_strategy_chosen_by_the_owner_says_so(path: Path) -> None:
     assert "owner" in read_tables(path).get("patient").strategy_reason
 
 
+def test_the_owner_leaves_a_table_out(path: Path) -> None:
+    _overrides(path, "tables:\n  patient: {exclude: true}\n")
+    assert "patient" not in read_tables(path).by_name
+
+
+def test_the_owner_leaves_columns_out(path: Path) -> None:
+    _overrides(path, "tables:\n  patient: {exclude_columns: [LName]}\n")
+    config = read_tables(path).get("patient")
+    assert "LName" not in [column.name for column in config.schema.without(config.exclude_columns).columns]
+
+
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
@@ -150,6 +161,8 @@ def test_a_strategy_chosen_by_the_owner_says_so(path: Path) -> None:
         ("{patient: {batch_size: x}}", "tables.overrides.yml: tables.patient.batch_size: must be a whole number"),
         ("{patient: {bach_size: 7}}", "tables.overrides.yml: tables.patient.bach_size: unknown setting"),
         ("{patient: {engine: InnoDB}}", "tables.overrides.yml: tables.patient.engine: is read from the server"),
+        ("{patient: {exclude_columns: [PatNum]}}", "patient.exclude_columns: 'PatNum' is needed to tell rows"),
+        ("{patient: {exclude: maybe}}", "tables.overrides.yml: tables.patient.exclude: must be true or false"),
         ("{patient: 7}", "tables.overrides.yml: tables.patient.*: must be a mapping"),
         ("{patient: {primary_incremental_column: Nope}}", "tables.patient.columns: the table has no column 'Nope'"),
         ("{patient: {monitoring: {alert: true}}}", "tables.patient.monitoring.alert: unknown setting"),
