@@ -6,6 +6,7 @@ replica in one transaction. Rows that were read before and did not change cost n
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 from dental_etl.exceptions import DataExtractionError
@@ -42,9 +43,9 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
     create_stage(attempt)
     condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
     after = _first_key(attempt, cursor, checkpoint)
-    for page in paging.changed_pages(attempt, after, condition):
-        checkpoint = replace(checkpoint, position=page.up_to or checkpoint.position)
-        checkpoint = _merge(attempt, cursor, checkpoint, page)
+    with closing(paging.changed_pages(attempt, after, condition)) as pages:
+        for page in pages:
+            checkpoint = _merge(attempt, cursor, checkpoint, page)
     return _finish(attempt, cursor, status, checkpoint)
 
 
@@ -122,6 +123,7 @@ def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: 
             rows, size = loaded.rows, loaded.bytes
             changed = write_changes(attempt)
             checkpoint = replace(checkpoint, highest=_highest(attempt, cursor, checkpoint))
+        checkpoint = replace(checkpoint, position=page.up_to() or checkpoint.position)
         record_batch(
             attempt.replication,
             attempt.table,

@@ -1,10 +1,14 @@
-"""A table in pages of its primary key, each fetched and then handed over with the range that it covers."""
+"""A table in pages of its primary key, each fetched and then handed over with the range that it covers.
+
+While the replica writes a page the next is read, so that neither server waits for the other.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from dental_etl.extract import governor, keys, queries
 from dental_etl.extract.attempt import Attempt
@@ -13,20 +17,52 @@ from dental_etl.extract.keys import Key
 from dental_etl.extract.queries import KeyRange
 from dental_etl.extract.reading import FetchedPage
 
+_NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Rows of one range of keys."""
 
     fetched: FetchedPage
-    #: Last key of the range; None for the last page of the table.
-    up_to: Key | None
+    #: Gives the last key of the range once the rows are used up; None for the last page of the table.
+    up_to: Callable[[], Key | None]
 
 
-def pages(attempt: Attempt, after: Key | None, pace: Pace, condition: str | None = None) -> Iterator[Page]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pages:
+    """How a table is read page by page."""
+
+    attempt: Attempt
+    #: Which rows of a range to read; all of them when None.
+    condition: str | None
+    pace: Pace
+
+    def fetch(self, after: Key | None) -> tuple[Page, float]:
+        """Read the next page and return it with the seconds that it took."""
+        if self.condition is None and _is_number(self.attempt):
+            started = time.monotonic()
+            page = _first_rows(self.attempt, after, self.pace.rows)
+        else:
+            up_to = _boundary(self.attempt, after, self.pace.rows)
+            started = time.monotonic()
+            page = _page(self.attempt, KeyRange(after=after, up_to=up_to), self.condition)
+        return page, time.monotonic() - started
+
+    def paced(self, page: Page, seconds: float) -> _Pages:
+        """Return how to go on after a page whose rows are used up or all here."""
+        stream = page.fetched.stream
+        pace = self.pace.after(read_rows=stream.rows, read_bytes=stream.bytes, seconds=seconds)
+        return replace(self, pace=pace)
+
+
+def pages(
+    attempt: Attempt, after: Key | None, pace: Pace, condition: str | None = None
+) -> Generator[Page, None, None]:
     """Yield the table page by page, in key order.
 
-    The caller uses each page up before it asks for the next; the deadline is checked before every read.
+    The caller uses each page up before it asks for the next, leaves the source alone meanwhile, and
+    closes the iterator; the deadline is checked before every read.
 
     Args:
         attempt: The table.
@@ -37,20 +73,20 @@ def pages(attempt: Attempt, after: Key | None, pace: Pace, condition: str | None
     Raises:
         DeadlineError: The window closed.
     """
-    while True:
-        up_to = _boundary(attempt, after, pace.rows)
-        started = time.monotonic()
-        page = _page(attempt, KeyRange(after=after, up_to=up_to), condition)
-        seconds = time.monotonic() - started
-        yield page
-        if up_to is None:
-            return
-        after = up_to
-        stream = page.fetched.stream
-        pace = pace.after(read_rows=stream.rows, read_bytes=stream.bytes, seconds=seconds)
+    todo = _Pages(attempt=attempt, condition=condition, pace=pace)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
+        pending: Future[tuple[Page, float]] | None = reader.submit(todo.fetch, after)
+        while pending is not None:
+            page, seconds = pending.result()
+            pending = None
+            if page.fetched.is_complete:
+                todo, pending = _go_on(reader, todo, page, seconds)
+            yield page
+            if not page.fetched.is_complete:  # huge rows: until now the source was sending them
+                todo, pending = _go_on(reader, todo, page, seconds)
 
 
-def changed_pages(attempt: Attempt, after: Key | None, condition: str | None) -> Iterator[Page]:
+def changed_pages(attempt: Attempt, after: Key | None, condition: str | None) -> Generator[Page, None, None]:
     """Yield the rows that meet a condition: in one read where that is quick, else page by page.
 
     Args:
@@ -68,9 +104,36 @@ def changed_pages(attempt: Attempt, after: Key | None, condition: str | None) ->
         yield from pages(attempt, after, governor.first_pace(config, is_scan=True), condition)
 
 
+def _go_on(
+    reader: ThreadPoolExecutor, todo: _Pages, page: Page, seconds: float
+) -> tuple[_Pages, Future[tuple[Page, float]] | None]:
+    """Begin to read what follows a page, if anything does."""
+    after, todo = page.up_to(), todo.paced(page, seconds)
+    return todo, None if after is None else reader.submit(todo.fetch, after)
+
+
 def _page(attempt: Attempt, key_range: KeyRange, condition: str | None) -> Page:
     sql = queries.page(attempt.schema, attempt.row_format.select_list, key_range, condition)
-    return Page(fetched=attempt.reader.page(sql, attempt.row_format), up_to=key_range.up_to)
+    return Page(fetched=attempt.reader.page(sql, attempt.row_format), up_to=lambda: key_range.up_to)
+
+
+def _first_rows(attempt: Attempt, after: Key | None, rows: int) -> Page:
+    """Read so many rows, and see in the last of them how far that came: no walk to find the end first."""
+    sql = queries.first_rows(attempt.schema, attempt.row_format.select_list, after, rows)
+    fetched = attempt.reader.page(sql, attempt.row_format)
+    name = attempt.schema.primary_key[0]
+
+    def up_to() -> Key | None:
+        last = fetched.stream.last_values.get(name)
+        return None if last is None or fetched.stream.rows < rows else (int(last),)
+
+    return Page(fetched=fetched, up_to=up_to)
+
+
+def _is_number(attempt: Attempt) -> bool:
+    """Return whether the key is one whole number, which is in a row as it is in a condition."""
+    key = attempt.schema.key_columns
+    return len(key) == 1 and key[0].data_type in _NUMBERS
 
 
 def _examined_rows(attempt: Attempt, after: Key | None, condition: str | None) -> int:

@@ -67,6 +67,15 @@ def page(schema: TableSchema, select_list: str, key_range: KeyRange, condition: 
     return f"SELECT {select_list} FROM {names.mysql(schema.name)}{hint}{_where(conditions)}"
 
 
+def first_rows(schema: TableSchema, select_list: str, after: Key | None, rows: int) -> str:
+    """Select the first rows beyond a key, in the order of the key; costs the server no more than a range."""
+    conditions = KeyRange(after=after).conditions(schema)
+    return (
+        f"SELECT {select_list} FROM {names.mysql(schema.name)} FORCE INDEX (PRIMARY){_where(conditions)}"
+        f" ORDER BY {keys.order_by(schema)} LIMIT {int(rows)}"
+    )
+
+
 def explain(schema: TableSchema, key_range: KeyRange, condition: str | None) -> str:
     """Ask how many rows a read would examine; reads none of them."""
     return f"EXPLAIN {page(schema, '*', key_range, condition)}"

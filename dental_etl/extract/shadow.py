@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import replace
 
 from dental_etl.connections import DRIVER_ERRORS, error_number
@@ -10,7 +11,6 @@ from dental_etl.extract import cursors, keys, paging, queries
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.governor import first_pace
-from dental_etl.extract.reading import FetchedPage
 from dental_etl.run import Cursor, Strategy
 from dental_etl.tracking.status import CopiedBatch, record_batch, record_started
 from dental_etl.wire import names
@@ -95,24 +95,27 @@ def _create(attempt: Attempt) -> None:
 
 
 def _fill_by_key(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:
-    for page in paging.pages(attempt, checkpoint.position, first_pace(attempt.plan.config)):
-        # The last page has no end, so it is read again if the attempt dies before the shadow is published.
-        checkpoint = replace(checkpoint, position=page.up_to or checkpoint.position)
-        _load(attempt, checkpoint, page.fetched)
+    with closing(paging.pages(attempt, checkpoint.position, first_pace(attempt.plan.config))) as pages:
+        for page in pages:
+            checkpoint = _load(attempt, checkpoint, page)
     return checkpoint
 
 
 def _fill_at_once(attempt: Attempt, checkpoint: Checkpoint) -> None:
     sql = queries.page(attempt.schema, attempt.row_format.select_list, queries.KeyRange(), None)
-    _load(attempt, checkpoint, attempt.reader.whole_table(sql, attempt.row_format))
+    fetched = attempt.reader.whole_table(sql, attempt.row_format)
+    _load(attempt, checkpoint, paging.Page(fetched=fetched, up_to=lambda: None))
 
 
-def _load(attempt: Attempt, checkpoint: Checkpoint, fetched: FetchedPage) -> None:
+def _load(attempt: Attempt, checkpoint: Checkpoint, page: paging.Page) -> Checkpoint:
+    fetched = page.fetched
     if not fetched.is_empty:
         with attempt.transaction():
             loaded = load_data(
                 attempt.replication, names.shadow_table(attempt.table), attempt.row_format, fetched.blocks
             )
+            # The last page has no end, so it is read again if the attempt dies before the shadow is published.
+            checkpoint = replace(checkpoint, position=page.up_to() or checkpoint.position)
             record_batch(
                 attempt.replication,
                 attempt.table,
@@ -125,6 +128,7 @@ def _load(attempt: Attempt, checkpoint: Checkpoint, fetched: FetchedPage) -> Non
                 ),
             )
     attempt.count(fetched.stream)
+    return checkpoint
 
 
 def _record(attempt: Attempt, checkpoint: Checkpoint) -> None:
