@@ -234,6 +234,11 @@ class LoadStatus(Value):
     load_status: str = "running"
     loaded_generation: int = 0
     run_id: str | None = None
+    #: When every row was last found equal to the replica; None if it never was.
+    proven_at: datetime | None = None
+    #: Last key that a comparison over several nights has done; None between two of them.
+    proof_position: int | None = None
+    proof_started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

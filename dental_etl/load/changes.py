@@ -11,8 +11,8 @@ from dental_etl.load.statements import execute
 from dental_etl.wire.copy_feed import copy_rows
 from dental_etl.wire.names import postgres
 
-# Both live in this session only and end with its transaction.
-_KEYS = "pg_temp.etl_keys"
+#: Keys that the last load of changes was told of, until its transaction ends.
+CHANGED_KEYS = "pg_temp.etl_keys"
 _ROWS = "pg_temp.etl_rows"
 
 
@@ -32,12 +32,12 @@ def apply_changes(analytics: Connection, replica: Replica, raw: RawTable, loaded
         Counters: rows inserted or updated, rows deleted.
     """
     key_format, key_blocks = replica.changed_keys(loaded_generation)
-    _stage(analytics, _KEYS, raw, raw.quoted_key)
-    copy_rows(analytics, _KEYS, key_format, key_blocks)
+    _stage(analytics, CHANGED_KEYS, raw, raw.quoted_key)
+    copy_rows(analytics, CHANGED_KEYS, key_format, key_blocks)
     row_format, row_blocks = replica.changed_rows(loaded_generation)
     _stage(analytics, _ROWS, raw, raw.quoted_columns)
     copy_rows(analytics, _ROWS, row_format, row_blocks)
-    for staged in (_KEYS, _ROWS):
+    for staged in (CHANGED_KEYS, _ROWS):
         execute(analytics, f"ANALYZE {staged}")
     return Moved(
         deleted=execute(analytics, _delete(raw)),
@@ -62,7 +62,7 @@ def _delete(raw: RawTable) -> str:
         return " AND ".join(f"{left}.{postgres(name)} = {right}.{postgres(name)}" for name in raw.primary_key)
 
     return (
-        f"DELETE FROM {raw.qualified} AS etl_old USING {_KEYS} AS etl_key "
+        f"DELETE FROM {raw.qualified} AS etl_old USING {CHANGED_KEYS} AS etl_key "
         f"WHERE {same_key('etl_old', 'etl_key')} "
         f"AND NOT EXISTS (SELECT 1 FROM {_ROWS} AS etl_row WHERE {same_key('etl_row', 'etl_key')})"
     )

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from dental_etl.load.full import LockPatience, first_load, refresh, widen_in_pla
 from dental_etl.load.moved import Moved
 from dental_etl.load.postgres_schema import SchemaChange, compare, find_table
 from dental_etl.load.postgres_types import is_exact_key
+from dental_etl.load.proof import Loaded, Prove, RawProof
 from dental_etl.load.raw_table import RawTable, raw_table
 from dental_etl.load.replica import Replica, forget_changes
 from dental_etl.load.statements import count_rows
@@ -45,6 +46,8 @@ class LoadOptions:
     patience: LockPatience = field(default_factory=LockPatience)
     #: Rows that one transaction of a chunked load copies.
     chunk_rows: int = 500_000
+    #: Compares raw with the replica before anything is committed.
+    prove: Prove | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,21 @@ def load_table(
     """
     job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
     with job.analytics() as analytics, job.transaction(analytics) as (replica, raw):
-        result = _load(analytics, replica, raw, job)
-        finish(analytics, replica, raw, result, run_id=run_id, now=clock())
+        before = read_load_status(analytics, raw.schema, job.table)
+        loaded = Loaded(
+            analytics=analytics,
+            replica=replica,
+            raw=raw,
+            result=_load(analytics, replica, raw, job),
+            before=before,
+            is_reloaded=False,
+            now=clock(),
+        )
+        loaded, proof = _proven(loaded, job)
+        result = replace(
+            loaded.result, proven_at=proof.proven_at, proven_by=proof.proven_by, findings=proof.findings
+        )
+        finish(loaded, proof, run_id=run_id)
         before_commit(analytics, result)
     _empty_outbox(settings, result)
     _log(result, run_id)
@@ -203,6 +219,29 @@ def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job) -> 
         _warn(job.table, "the outbox does not explain its rows")
     moved = _whole(analytics, replica, raw, job, rows, is_new=found is None)
     return as_result(replica, Action.FULL, moved, rows_total=rows, started=job.started)
+
+
+def _proven(loaded: Loaded, job: _Job) -> tuple[Loaded, RawProof]:
+    """Ask for the proof; rows that did not arrive as they are are all loaded again, once."""
+    if job.asked.prove is None:
+        before = loaded.before or LoadStatus(table=job.table)
+        is_kept = loaded.result.action == Action.NOTHING
+        return loaded, RawProof(
+            is_equal=True,
+            proven_at=before.proven_at if is_kept else None,
+            proven_by="not compared",
+            position=before.proof_position if is_kept else None,
+            round_started_at=before.proof_started_at if is_kept else None,
+        )
+    proof = job.asked.prove(loaded)
+    if proof.is_equal:
+        return loaded, proof
+    _warn(job.table, "raw differs from the replica")
+    rows = loaded.replica.count()
+    moved = _whole(loaded.analytics, loaded.replica, loaded.raw, job, rows, is_new=False)
+    result = as_result(loaded.replica, Action.FULL, moved, rows_total=rows, started=job.started)
+    loaded = replace(loaded, result=result, is_reloaded=True)
+    return loaded, job.asked.prove(loaded)
 
 
 def _whole(

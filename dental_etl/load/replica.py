@@ -69,15 +69,16 @@ class Replica:
         """Read the rows that still exist among those keys."""
         columns = [column.name for column in self.schema.columns]
         wanted = row_format(self.schema, Target.POSTGRES, columns, alias=_ROWS)
-        rows, keys = mysql(_ROWS), mysql(_KEYS)
+        return wanted, self._read(wanted, f"FROM {self.changed_rows_source(loaded_generation)}")
+
+    def changed_rows_source(self, loaded_generation: int, *, alias: str = _ROWS) -> str:
+        """Write what follows FROM for the rows that still exist among the changed keys."""
+        rows, keys = mysql(alias), mysql(_KEYS)
         matches = " AND ".join(
             f"{rows}.{mysql(name)} = {keys}.{mysql(name)}" for name in self.schema.primary_key
         )
         # STRAIGHT_JOIN: few keys first, then one look-up each; never a scan of the table.
-        source = (
-            f"{self._distinct_keys(loaded_generation)} STRAIGHT_JOIN {self.quoted} AS {rows} ON {matches}"
-        )
-        return wanted, self._read(wanted, f"FROM {source}")
+        return f"{self._distinct_keys(loaded_generation)} STRAIGHT_JOIN {self.quoted} AS {rows} ON {matches}"
 
     def _distinct_keys(self, loaded_generation: int) -> str:
         names = ", ".join(mysql(name) for name in self.schema.primary_key)

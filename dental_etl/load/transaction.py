@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -13,6 +12,7 @@ from dental_etl.config import Settings
 from dental_etl.exceptions import TableBusyError
 from dental_etl.load.action import Action
 from dental_etl.load.moved import Moved
+from dental_etl.load.proof import Loaded, RawProof
 from dental_etl.load.raw_table import RUN_ID_SETTING, RawTable
 from dental_etl.load.replica import Replica, open_replica
 from dental_etl.run import LoadResult, LoadStatus
@@ -21,6 +21,11 @@ from dental_etl.tracking.status import ensure_load_status, record_loaded
 from dental_etl.wire.names import postgres
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+# The column that came last.
+_IS_CURRENT = text(
+    "SELECT EXISTS (SELECT 1 FROM pg_attribute"
+    " WHERE attrelid = to_regclass(:name) AND attname = 'proof_started_at')"
+)
 _SET_RUN_ID = text("SELECT set_config(:name, :run_id, true)")
 
 
@@ -28,7 +33,7 @@ def ensure_status_table(analytics: Connection, schema: str) -> None:
     """Make ``etl_load_status`` once; in a transaction of its own, which other loads wait for."""
     with analytics.begin():
         is_there: bool = analytics.execute(
-            text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"{postgres(schema)}.etl_load_status"}
+            _IS_CURRENT, {"name": f"{postgres(schema)}.etl_load_status"}
         ).scalar_one()
         if not is_there:
             ensure_load_status(analytics, schema)
@@ -55,19 +60,21 @@ def open_for_load(settings: Settings, analytics: Connection, table: str, run_id:
         yield replica
 
 
-def finish(
-    analytics: Connection, replica: Replica, raw: RawTable, result: LoadResult, *, run_id: str, now: datetime
-) -> None:
+def finish(loaded: Loaded, proof: RawProof, *, run_id: str) -> None:
     """Write ``etl_load_status`` in the transaction of the rows."""
+    result = loaded.result
     status = LoadStatus(
         table=result.table,
-        last_loaded=now,
+        last_loaded=loaded.now,
         rows_loaded=result.rows_total,
         load_status="success",
         loaded_generation=result.generation,
         run_id=run_id,
+        proven_at=proof.proven_at,
+        proof_position=proof.position,
+        proof_started_at=proof.round_started_at,
     )
-    record_loaded(analytics, raw.schema, status, cursor=replica.status.cursor)
+    record_loaded(loaded.analytics, loaded.raw.schema, status, cursor=loaded.replica.status.cursor)
 
 
 def as_result(

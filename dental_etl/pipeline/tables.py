@@ -17,6 +17,7 @@ from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_table, load_table_chunked
 from dental_etl.plan import TablePlan, plan_table
+from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, CopyStatus, ExtractResult, LoadResult, RefreshMode, Stage
 from dental_etl.tracking import ledger, status
@@ -76,7 +77,7 @@ def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> 
             run_id=run_id,
             before_commit=lambda connection, done: ledger.finish_load(connection, claim, done, clock()),
             clock=clock,
-            options=LoadOptions(refresh=claim.refresh),
+            options=LoadOptions(refresh=claim.refresh, prove=prove_raw),
         )
     _log(Stage.LOAD, run_id, table, result.rows_written, result.seconds)
     return result

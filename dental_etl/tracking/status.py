@@ -18,6 +18,7 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
+    Numeric,
     RowMapping,
     String,
     Table,
@@ -33,6 +34,7 @@ from sqlalchemy.sql.dml import Update
 from dental_etl.exceptions import FencedError
 from dental_etl.run import CopyStatus, Cursor, LoadStatus, Strategy
 from dental_etl.tracking.locks import advisory_key
+from dental_etl.wire.names import postgres
 
 # Case matters in table names, and a cursor value may hold any text that MySQL prints.
 _EXACT_NAME = mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin")
@@ -73,6 +75,9 @@ def _load_table(schema: str) -> Table:
         Column("load_status", Text, nullable=False, server_default=text("'running'")),
         Column("loaded_generation", BigInteger, nullable=False, server_default=text("0")),
         Column("run_id", Text),
+        Column("proven_at", DateTime(timezone=True)),
+        Column("proof_position", Numeric(20, 0)),
+        Column("proof_started_at", DateTime(timezone=True)),
         # The extract's cursor of that generation, for people who look only here.
         Column("last_primary_value", Text),
         Column("primary_column_name", Text),
@@ -238,7 +243,15 @@ def ensure_load_status(connection: Connection, schema: str) -> None:
         text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"ensure_load_status:{schema}")}
     )
     connection.execute(CreateSchema(schema, if_not_exists=True))
-    connection.execute(CreateTable(_load_table(schema), if_not_exists=True))
+    target = _load_table(schema)
+    connection.execute(CreateTable(target, if_not_exists=True))
+    # Tables of older versions lack what came later.
+    connection.exec_driver_sql(
+        f"ALTER TABLE {postgres(schema)}.etl_load_status ADD COLUMN IF NOT EXISTS proven_at timestamptz, "
+        f"ADD COLUMN IF NOT EXISTS proof_position numeric(20), "
+        f"ADD COLUMN IF NOT EXISTS proof_started_at timestamptz",
+        execution_options={"no_parameters": True},
+    )
 
 
 def read_load_status(connection: Connection, schema: str, table: str) -> LoadStatus | None:
@@ -273,6 +286,9 @@ def record_loaded(
         "load_status": status.load_status,
         "loaded_generation": status.loaded_generation,
         "run_id": status.run_id,
+        "proven_at": status.proven_at,
+        "proof_position": status.proof_position,
+        "proof_started_at": status.proof_started_at,
         "last_primary_value": cursor.value if cursor else None,
         "primary_column_name": cursor.column if cursor else None,
     }
@@ -326,6 +342,9 @@ def _load_status(row: RowMapping | Mapping[str, Any]) -> LoadStatus:
         load_status=row["load_status"],
         loaded_generation=row["loaded_generation"],
         run_id=row["run_id"],
+        proven_at=row["proven_at"],
+        proof_position=None if row["proof_position"] is None else int(row["proof_position"]),
+        proof_started_at=row["proof_started_at"],
     )
 
 

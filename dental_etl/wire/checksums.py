@@ -65,8 +65,8 @@ def _value(column: Column, *, is_digested: bool) -> str:
         return f"MD5({name})"
     if kind == "float":
         return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
-    if kind == "bit":
-        return f"({name} + 0)"
+    if kind == "bit" or (kind == "enum" and not column.has_uncertain_labels):
+        return f"({name} + 0)"  # an ENUM's index: the error value and an empty label are both ''
     if kind in _CAST:
         return f"CAST({name} AS CHAR)"
     if kind in _BINARY:

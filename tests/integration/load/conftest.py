@@ -13,6 +13,7 @@ from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.load.full import LockPatience
 from dental_etl.load.loader import BeforeCommit, LoadOptions, load_table, load_table_chunked
+from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.run import Category, LoadResult, RefreshMode, Strategy
 from dental_etl.tracking.status import CopiedTable, ensure_copy_status, record_copied, take_fence
 from dental_etl.wire.catalog import changed_table_ddl, read_schema
@@ -91,7 +92,7 @@ def copy_changes(replication: Connection, sandbox_settings: Settings) -> Callabl
 def load(
     analytics: Connection, sandbox_settings: Settings, config: Callable[[str], TableConfig]
 ) -> Callable[..., LoadResult]:
-    """Load a table; impatient with readers."""
+    """Load a table and prove it; impatient with readers."""
 
     def run(
         table: str,
@@ -103,14 +104,18 @@ def load(
     ) -> LoadResult:
         analytics.rollback()
         patience = LockPatience(tries=2, try_seconds=0.05, pause_seconds=0.01)
-        return (load_table_chunked if chunk_rows else load_table)(
+        result = (load_table_chunked if chunk_rows else load_table)(
             sandbox_settings,
             config(table),
             run_id=run_id,
             before_commit=before_commit,
             clock=lambda: _NOW,
-            options=LoadOptions(refresh=refresh, patience=patience, chunk_rows=chunk_rows or 1),
+            options=LoadOptions(
+                refresh=refresh, patience=patience, chunk_rows=chunk_rows or 1, prove=prove_raw
+            ),
         )
+        assert result.findings == (), "raw differs from the replica"
+        return result
 
     return run
 

@@ -1,0 +1,49 @@
+"""What a load asks of whoever proves raw equal; the answer comes from above (`reconciliation`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from dental_etl.load.raw_table import RawTable
+from dental_etl.load.replica import Replica
+from dental_etl.run import Finding, LoadResult, LoadStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A table that has been loaded and not yet committed."""
+
+    #: In the transaction of the load.
+    analytics: Connection
+    #: The snapshot that was loaded.
+    replica: Replica
+    raw: RawTable
+    result: LoadResult
+    #: Before this load; None when there was none.
+    before: LoadStatus | None
+    #: Whether this is the second look, after every row was loaded again.
+    is_reloaded: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawProof:
+    """How equal a raw table is to its replica, as far as is known."""
+
+    #: False asks the loader to load every row again.
+    is_equal: bool
+    #: When every row was last found equal; None if never.
+    proven_at: datetime | None
+    #: What was done for it, in words for the report.
+    proven_by: str
+    #: Last key that a comparison over several nights has done; None at the beginning of a round.
+    position: int | None = None
+    round_started_at: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+Prove = Callable[[Loaded], RawProof]
