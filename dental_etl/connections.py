@@ -61,6 +61,9 @@ _POSTGRES_CONNECTION = ("08", "57P01", "57P02", "57P03", "53300")
 _POSTGRES_TRANSACTION = ("40001", "40P01", "55P03", "25P03")
 _POSTGRES_ACCESS = ("28", "3D000", "42501")
 
+#: How long a connection is tried; a restart takes less.
+_PATIENCE_SECONDS = 15.0
+
 DRIVER_ERRORS = (sqlalchemy.exc.SQLAlchemyError, pymysql.MySQLError, psycopg2.Error)
 
 
@@ -80,9 +83,25 @@ def engine(database: DatabaseSettings) -> Engine:
     return _engine(database, os.getpid())
 
 
+def log_retries() -> None:
+    """Say in our own words that a server is waited for; stamina's default names a function."""
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
+
+
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    logger.warning(
+        "%s Next attempt in %.1f s.",
+        details.caused_by,
+        details.wait_for,
+        extra={"action": "connection_retry", "seconds": details.wait_for},
+    )
+
+
 @contextmanager
 def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterator[Connection]:
-    """Open a connection, retrying for up to a minute while the server cannot be reached.
+    """Open a connection, retrying for some seconds while the server cannot be reached.
+
+    Longer outages are for whoever asked: a worker gives its place to another table and comes back.
 
     Args:
         database: Which database.
@@ -263,7 +282,7 @@ def _mysql_session(role: Role) -> Any:
 
 def _open(database: DatabaseSettings) -> Connection:
     for attempt in stamina.retry_context(
-        on=DatabaseConnectionError, attempts=6, timeout=60.0, wait_initial=0.5, wait_max=15.0
+        on=DatabaseConnectionError, attempts=5, timeout=_PATIENCE_SECONDS, wait_initial=0.5, wait_max=5.0
     ):
         with attempt, database_errors(database.role):
             return engine(database).connect()
@@ -282,8 +301,8 @@ def _classify(error: BaseException, number: str) -> tuple[type[DatabaseError], s
     return DatabaseQueryError, "This is a programming error; please report it."
 
 
-_LOST = "The server could not be reached or the connection was lost; this is tried again."
-_CONFLICT = "Another session stood in the way (deadlock or lock wait); this is tried again."
+_LOST = "The server could not be reached or the connection was lost. See `dental-etl test-connections`."
+_CONFLICT = "Another session stood in the way (deadlock or lock wait)."
 _DENIED = "Check user, password, database name and grants with `dental-etl test-connections`."
 _DAMAGED = (
     "The server cannot read that table's own files: run CHECK TABLE there, and mend it with REPAIR TABLE."

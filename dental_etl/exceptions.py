@@ -3,6 +3,7 @@
     ETLPipelineError
     ├── ConfigurationError              exit code 2: the operator mends a file or a variable
     │   ├── EnvironmentConfigError      ETL_ENVIRONMENT is missing, unknown, or contradicts the variables
+    │   ├── RunNotFoundError            there is no run of that id
     │   └── ValidationError             one or more values are wrong; all of them are listed
     ├── RefusedError                    exit code 3: nothing is wrong, but not now
     │   ├── WindowClosedError           the clinic's server may not be read at this hour
@@ -67,6 +68,10 @@ class ConfigurationError(ETLPipelineError):
 
 class EnvironmentConfigError(ConfigurationError):
     code = "E_ENVIRONMENT"
+
+
+class RunNotFoundError(ConfigurationError):
+    code = "E_NO_RUN"
 
 
 class ValidationError(ConfigurationError):

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from celery import Celery
 
+from dental_etl.exceptions import ETLPipelineError
 from workers import signals
 from workers.celeryconfig import celery_settings
 from workers.process import settings
 
+try:
+    _settings = settings()
+except ETLPipelineError as error:
+    # Celery would bury the sentence under two tracebacks of its own.
+    raise SystemExit(f"{error.code}: {error}") from None
+
 app = Celery("dental_etl")
-app.conf.update(celery_settings(settings()))
+app.conf.update(celery_settings(_settings))
 app.set_default()
 signals.connect()

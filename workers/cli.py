@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dental_etl import pipeline
 from dental_etl.cli import app, console, night_view, run
 from dental_etl.cli.sandbox import DIRECTORY
 from dental_etl.run import Category, RefreshMode, RunStatus
@@ -32,6 +33,7 @@ def nightly(
     """Start tonight's run, as beat does at 21:00."""
     from workers import enqueue as publish
 
+    pipeline.guard(console.settings(), console.now())
     _started(publish.nightly(run_date=date.date() if date else None), watch=False)
 
 

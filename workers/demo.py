@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ from dental_etl import pipeline, report, schema_analysis
 from dental_etl.cli import console, night_view
 from dental_etl.cli.sandbox import print_change
 from dental_etl.config import Settings, load_settings
-from dental_etl.exceptions import ETLPipelineError, RunRefusedError
+from dental_etl.exceptions import ETLPipelineError, RunRefusedError, SandboxError
 from dental_etl.run import RunKind, RunStatus
 from dental_etl.sandbox import change, clinic, servers
 from dental_etl.sandbox.ports import free_ports
@@ -31,6 +31,10 @@ from dental_etl.tracking.migrations import migrate
 from workers import enqueue, stack
 
 _APPEAR_SECONDS = 90.0
+#: What reaches the demo's servers from the project's folder.
+_COMMAND = ".venv/bin/dental-etl --sandbox"
+#: Between two looks at the servers.
+_SERVERS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ def play(directory: Path, *, patients: int, seed: int) -> RunStatus:
         )
         _write_access(directory, access)
         run_id = _start(settings, night) if night else _resume(left)
-        status = night_view.watch(settings, run_id, check=lambda: stack.require_alive(directory))
+        status = night_view.watch(settings, run_id, check=_caretaker(sandbox, access))
         _show_end(settings, run_id, directory, access)
         return status
 
@@ -153,23 +157,43 @@ def _await(settings: Settings, run_id: str, run_date: date) -> str:
         if of_tonight:
             return of_tonight[0]
         time.sleep(0.5)
-    raise RunRefusedError(
+    raise SandboxError(
         f"No worker took run {run_id} within {_APPEAR_SECONDS:.0f} s; see the logs, then `make down` and again."
     )
+
+
+def _caretaker(sandbox: Sandbox, access: stack.FlowerAccess) -> Callable[[], None]:
+    """Return a look at processes and servers that starts again what somebody killed."""
+    seen_at = time.monotonic()
+
+    def look() -> None:
+        nonlocal seen_at
+        for name in stack.revive(sandbox.directory, sandbox.environment(), access):
+            _say(f"The {name} process died; it was started again")
+        if time.monotonic() - seen_at < _SERVERS_SECONDS:
+            return
+        seen_at = time.monotonic()
+        dead = [state.name for state in servers.status(sandbox.directory) if not state.is_running]
+        if dead:
+            servers.up(sandbox.directory)
+            _say(f"Server died and was started again: {', '.join(dead)}")
+
+    return look
 
 
 def _show_end(settings: Settings, run_id: str, directory: Path, access: stack.FlowerAccess) -> None:
     made = pipeline.build_report(settings, run_id, console.now())
     page = pipeline.artifacts_folder(settings, run_id) / "report.html"
     console.out.print()
-    console.out.print(report.to_text(made, page=str(page)), markup=False, soft_wrap=True)
+    text = report.to_text(made, page=str(page)).replace("Next: dental-etl", f"Next: {_COMMAND}")
+    console.out.print(text, markup=False, soft_wrap=True)
     view = console.table("", "")
     view.show_header = False
     view.add_row("Report", str(page))
     view.add_row("Flower", f"{access.url}   user {access.user}   password {access.password}")
     view.add_row("Messages", str(directory / "notifications.jsonl"))
     view.add_row("Next night", "make demo")
-    view.add_row("One table", ".venv/bin/dental-etl --sandbox enqueue table patient")
+    view.add_row("One table", f"{_COMMAND} enqueue table patient")
     view.add_row("Stop", "make down")
     console.out.print(view)
 

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from celery.exceptions import ChordError
 from celery.signals import (
     after_setup_logger,
     after_setup_task_logger,
@@ -15,6 +16,8 @@ from celery.signals import (
     task_prerun,
     worker_ready,
 )
+
+from dental_etl.connections import log_retries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +51,34 @@ def subject_of(task: str, args: tuple[Any, ...] | list[Any]) -> Subject:
     names = [value for value in args if isinstance(value, str)]
     if not names:
         return Subject()
-    is_about_table = task in {"etl.extract", "etl.load"} and len(names) > 1
+    is_about_table = task in {"etl.extract", "etl.extract_chunk", "etl.load"} and len(names) > 1
     return Subject(run_id=names[0], table=names[1] if is_about_table else "-")
 
 
 def connect() -> None:
     """Attach to Celery's signals; calling it again changes nothing."""
+    log_retries()
+    logging.getLogger("celery.backends.redis").addFilter(quiet_chord_error)
     # Each of them comes after some handlers were made and before others.
     for signal in (after_setup_logger, after_setup_task_logger, celeryd_after_setup, worker_ready):
         signal.connect(_add_filter, weak=False, dispatch_uid="dental_etl.filter")
     task_prerun.connect(_enter, weak=False, dispatch_uid="dental_etl.prerun")
     task_postrun.connect(_leave, weak=False, dispatch_uid="dental_etl.postrun")
+
+
+def quiet_chord_error(record: logging.LogRecord) -> bool:
+    """Turn Celery's traceback about a failed part of the chord into a line.
+
+    The part has been logged with its code where it failed, and the finaliser runs all the same.
+    """
+    if record.exc_info and isinstance(record.exc_info[1], ChordError):
+        record.msg, record.args, record.exc_info = (
+            "A table of the night failed; the finaliser is called",
+            (),
+            None,
+        )
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+    return True
 
 
 def _add_filter(**_: Any) -> None:

@@ -42,6 +42,8 @@ class Process:
     pid: int
     #: Seconds since the epoch, as the kernel tells it; a recycled pid has another.
     created: float
+    #: Celery's, to start it again; empty for a process that was started elsewhere.
+    arguments: Sequence[str] = ()
 
     def find(self) -> psutil.Process | None:
         """Return the running process, None when it is gone."""
@@ -90,8 +92,38 @@ def start(
     for name, arguments in _commands(
         concurrency, with_beat=with_beat, with_flower=access is not None
     ).items():
-        remember(directory, name, _spawn(name, arguments, directory, variables))
+        remember(directory, name, _spawn(name, arguments, directory, variables), arguments)
     return access
+
+
+def revive(
+    directory: Path, environment: Mapping[str, str], access: FlowerAccess | None = None
+) -> tuple[str, ...]:
+    """Start again what has died since `start`.
+
+    Args:
+        directory: Holds the pid file and the logs.
+        environment: Variables of `Settings`; added to this process's own.
+        access: Flower's, as `start` returned it.
+
+    Returns:
+        Names of the processes that were started again.
+
+    Raises:
+        SandboxError: The stack was stopped from elsewhere.
+    """
+    known = processes(directory)
+    if not known:
+        raise SandboxError("The demo was stopped from elsewhere.")
+    dead = [process for process in known if process.find() is None]
+    if dead:
+        lines = (json.dumps(asdict(process)) + "\n" for process in known if process not in dead)
+        _file(directory).write_text("".join(lines), encoding="utf-8")
+    variables = {**os.environ, **environment, **_variables(directory, access)}
+    for process in dead:
+        pid = _spawn(process.name, process.arguments, directory, variables)
+        remember(directory, process.name, pid, process.arguments)
+    return tuple(process.name for process in dead)
 
 
 def start_one(
@@ -107,12 +139,13 @@ def start_one(
     """
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     variables = {**os.environ, **environment, **_variables(directory, None)}
-    return remember(directory, name, _spawn(name, arguments, directory, variables))
+    return remember(directory, name, _spawn(name, arguments, directory, variables), arguments)
 
 
-def remember(directory: Path, name: str, pid: int) -> Process:
+def remember(directory: Path, name: str, pid: int, arguments: Sequence[str] = ()) -> Process:
     """Make a running process part of the stack; it is stopped with the others."""
-    process = Process(name=name, pid=pid, created=psutil.Process(pid).create_time())
+    created = psutil.Process(pid).create_time()
+    process = Process(name=name, pid=pid, created=created, arguments=list(arguments))
     with _file(directory).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(process)) + "\n")
     return process
@@ -137,6 +170,7 @@ def worker_arguments(
 def stop(directory: Path) -> None:
     """Stop every process of the stack: first politely, after ten seconds for good, children included."""
     found = [running for process in processes(directory) if (running := process.find())]
+    _file(directory).unlink(missing_ok=True)  # first, so that a demo sees why its processes go
     family = [relative for process in found for relative in (process, *_children(process))]
     for process in found:
         _signal(process, "terminate")
@@ -144,7 +178,6 @@ def stop(directory: Path) -> None:
     for process in family:
         _signal(process, "kill")
     psutil.wait_procs(family, timeout=_STOP_SECONDS)
-    _file(directory).unlink(missing_ok=True)
 
 
 def processes(directory: Path) -> tuple[Process, ...]:

@@ -13,6 +13,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from dental_etl.config import Settings, load_settings
+from dental_etl.connections import log_retries
 
 _PIPE_COLUMNS = 200
 
@@ -39,6 +40,7 @@ def set_up_logging(*, is_verbose: bool) -> None:
         handlers=[RichHandler(console=err, show_path=False, rich_tracebacks=False)],
         force=True,
     )
+    log_retries()
     for noisy in ("sqlalchemy", "alembic", "asyncio", "celery", "kombu"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

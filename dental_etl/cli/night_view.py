@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from dental_etl.cli import console
 from dental_etl.config import Settings
+from dental_etl.exceptions import DatabaseConnectionError
 from dental_etl.pipeline import ledger_transaction
 from dental_etl.run import NodeResult, NodeStatus, RunStatus, TableResult, TableStatus
 from dental_etl.tracking import ledger
@@ -24,6 +25,9 @@ from dental_etl.tracking.run_row import RunRow
 _WORKING = {TableStatus.EXTRACTING, TableStatus.LOADING}
 _STYLES = {TableStatus.FAILED: "red", TableStatus.NOT_RUN: "yellow"}
 _SHOWN = 12
+_PAUSE_SECONDS = 0.5
+#: Between two lines where there is no terminal.
+_LINE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ def snapshot(settings: Settings, run_id: str) -> Snapshot:
     """Read a run from the ledger.
 
     Raises:
-        RunRefusedError: There is no such run.
+        RunNotFoundError: There is no such run.
     """
     with ledger_transaction(settings) as connection:
         return Snapshot(
@@ -72,7 +76,7 @@ def watch(
     run_id: str,
     *,
     terminal: Console = console.out,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], None] | None = None,
 ) -> RunStatus:
     """Follow a run to its end.
 
@@ -80,37 +84,49 @@ def watch(
         settings: Where.
         run_id: An opened run.
         terminal: Where to show it.
-        check: Called between two looks; may raise when there is no hope.
+        check: Called between two looks. It may mend a ledger that cannot be reached, so that is
+            waited for; it may raise when there is no hope.
 
     Returns:
         The run's last status.
     """
-    if not terminal.is_terminal:
-        return _watch_lines(settings, run_id, terminal, check)
-    with Live(console=terminal, refresh_per_second=4, transient=True) as live:
-        while True:
-            now = snapshot(settings, run_id)
-            live.update(view(now))
-            if now.row.status.is_terminal:
-                break
-            check()
-            time.sleep(0.5)
-    terminal.print(_line(now), markup=False)
-    return now.row.status
+    show = _show_live if terminal.is_terminal else _show_lines
+    return show(_looks(settings, run_id, check), terminal).row.status
 
 
-def _watch_lines(settings: Settings, run_id: str, terminal: Console, check: Callable[[], None]) -> RunStatus:
-    said = ""
+def _looks(settings: Settings, run_id: str, check: Callable[[], None] | None) -> Iterator[Snapshot]:
+    """Yield the run twice a second, the last time when it has ended."""
     while True:
-        now = snapshot(settings, run_id)
-        line = _facts(now)
-        if line != said:
+        try:
+            now = snapshot(settings, run_id)
+        except DatabaseConnectionError:
+            if check is None:
+                raise
+        else:
+            yield now
+            if now.row.status.is_terminal:
+                return
+        if check is not None:
+            check()
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _show_live(looks: Iterator[Snapshot], terminal: Console) -> Snapshot:
+    with Live(console=terminal, refresh_per_second=4, transient=True) as live:
+        for now in looks:
+            live.update(view(now))
+    terminal.print(_line(now), markup=False)
+    return now
+
+
+def _show_lines(looks: Iterator[Snapshot], terminal: Console) -> Snapshot:
+    said_at, said = 0.0, ""
+    for now in looks:
+        is_due = time.monotonic() - said_at >= _LINE_SECONDS or now.row.status.is_terminal
+        if is_due and _facts(now) != said:
             terminal.print(_line(now), markup=False, soft_wrap=True)
-            said = line
-        if now.row.status.is_terminal:
-            return now.row.status
-        check()
-        time.sleep(2.0)
+            said_at, said = time.monotonic(), _facts(now)
+    return now
 
 
 def view(now: Snapshot) -> RenderableType:

@@ -9,7 +9,7 @@ import typer
 from dental_etl import pipeline, report
 from dental_etl.cli import console, night_view
 from dental_etl.config import Settings
-from dental_etl.exceptions import ConfigurationError, RunRefusedError
+from dental_etl.exceptions import ConfigurationError, RunNotFoundError
 from dental_etl.report import Outcome, RunReport
 from dental_etl.run import Category, RefreshMode, RunStatus
 from dental_etl.tracking import ledger
@@ -123,12 +123,12 @@ def newest(settings: Settings) -> str:
     """Return the id of the newest run.
 
     Raises:
-        RunRefusedError: There has been none.
+        RunNotFoundError: There has been none.
     """
     with pipeline.ledger_transaction(settings) as connection:
         found = ledger.runs(connection, 1)
     if not found:
-        raise RunRefusedError("There has been no run yet. Start one with `dental-etl run --all`.")
+        raise RunNotFoundError("There has been no run yet. Start one with `dental-etl run --all`.")
     return found[0].run_id
 
 

@@ -329,9 +329,16 @@ def _table_problems(config: TableConfig) -> Iterator[str]:
         yield f"columns: the table has no column {column!r}, which another setting names"
 
 
+_METADATA = tuple(field.name for field in fields(TablesMetadata) if field.default is MISSING)
+
+
 def _metadata(entry: dict[str, Any], problems: list[str]) -> TablesMetadata | None:
     if isinstance(entry.get("generated_at"), datetime):  # YAML reads an unquoted time stamp by itself
         entry = {**entry, "generated_at": entry["generated_at"].isoformat()}
+    missing = [name for name in _METADATA if name not in entry]
+    if missing:
+        problems.append(f"metadata: {', '.join(missing)} missing; write the file with `dental-etl analyze`")
+        return None
     try:
         metadata = TablesMetadata.from_json(entry)
     except (TypeError, ValueError, KeyError) as error:

@@ -14,7 +14,9 @@ from dental_etl.pipeline.local import finish, run_here
 from dental_etl.pipeline.night import guard, open_nightly, open_rerun, plan_run, refuse, select, validate_run
 from dental_etl.pipeline.tables import (
     Clock,
+    Helpers,
     end_table,
+    extract_chunk_phase,
     extract_phase,
     ledger_transaction,
     load_phase,
@@ -23,11 +25,13 @@ from dental_etl.pipeline.tables import (
 
 __all__ = [
     "Clock",
+    "Helpers",
     "artifacts_folder",
     "build_report",
     "close_run",
     "end_lingering_readers",
     "end_table",
+    "extract_chunk_phase",
     "extract_phase",
     "finish",
     "guard",

@@ -46,20 +46,45 @@ def report_run(settings: Settings, run_id: str, now: datetime) -> RunReport:
     Called again after dbt, the files then say what dbt did.
     """
     made = build_report(settings, run_id, now)
-    folder = artifacts_folder(settings, run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "report.json", json.dumps(report.to_json(made), indent=2))
-    _replace(folder / "report.html", report.to_html(made))
+    page = _write_files(settings, made)
     with ledger_transaction(settings) as connection:
-        ledger.save_report(connection, run_id, report.to_json(made), str(folder / "report.html"))
+        ledger.save_report(connection, run_id, report.to_json(made), page)
+        if page is None:
+            ledger.add_findings(connection, run_id, [_UNWRITTEN])
     return made
+
+
+#: A report is not lost with its files: it is built from the ledger whenever somebody asks.
+_UNWRITTEN = Finding(
+    check="artifacts",
+    severity=Severity.WARNING,
+    table=None,
+    message="The report's files could not be written; see ARTIFACTS_URL. `dental-etl report` shows it all the same.",
+)
+
+
+def _write_files(settings: Settings, made: RunReport) -> str | None:
+    """Write both files and return the page's path, None when there is no place to write."""
+    try:
+        folder = artifacts_folder(settings, made.header.run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / "report.json", json.dumps(report.to_json(made), indent=2))
+        _replace(folder / "report.html", report.to_html(made))
+    except (OSError, ConfigurationError) as error:
+        logger.error(  # noqa: TRY400  # the sentence says it all
+            "The report's files could not be written: %s",
+            error,
+            extra={"action": "report_unwritten", "run_id": made.header.run_id},
+        )
+        return None
+    return str(folder / "report.html")
 
 
 def build_report(settings: Settings, run_id: str, now: datetime) -> RunReport:
     """Build the report of a run as the ledger has it now; writes nothing.
 
     Raises:
-        RunRefusedError: There is no such run.
+        RunNotFoundError: There is no such run.
     """
     with ledger_transaction(settings) as connection:
         return report.build(

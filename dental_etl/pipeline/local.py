@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from dental_etl.config import Settings
+from dental_etl.config import Settings, read_tables
 from dental_etl.exceptions import ETLPipelineError
 from dental_etl.pipeline import closing, night
 from dental_etl.pipeline.tables import Clock, ledger_transaction, run_table
@@ -46,12 +46,14 @@ def run_here(
     """
     run_id = new_run_id(clock())
     night.guard(settings, clock())
+    chosen = tuple(names)
+    night.select(read_tables(settings.tables_file), names=chosen, category=category)
     night.open_rerun(settings, run_id, RunKind.MANUAL, clock(), refresh=refresh, wants_dbt=wants_dbt)
     if on_start is not None:
         on_start(run_id)
     try:
         night.validate_run(settings, run_id, clock())
-        plans = night.plan_run(settings, run_id, clock(), names=names, category=category, refresh=refresh)
+        plans = night.plan_run(settings, run_id, clock(), names=chosen, category=category, refresh=refresh)
     except ETLPipelineError as error:
         night.refuse(settings, run_id, error, clock())
         raise

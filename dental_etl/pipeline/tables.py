@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -14,22 +14,43 @@ from sqlalchemy import Connection
 from dental_etl.config import Role, Settings, TableConfig, read_tables
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
+from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_table, load_table_chunked
 from dental_etl.plan import TablePlan, plan_table
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
-from dental_etl.run import Category, CopyStatus, ExtractResult, LoadResult, RefreshMode, Stage
+from dental_etl.run import (
+    Category,
+    CopyStatus,
+    ExtractResult,
+    LoadResult,
+    RefreshMode,
+    RunStatus,
+    Stage,
+    TableStatus,
+)
 from dental_etl.tracking import ledger, status
 from dental_etl.tracking.locks import advisory_lock, table_lock
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+#: Told the numbers of the key ranges of a large table that anybody may work (`extract_chunk_phase`).
+Helpers = Callable[[Sequence[int]], None]
 
 
-def extract_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> ExtractResult | None:
+def extract_phase(
+    settings: Settings, run_id: str, table: str, *, clock: Clock, helpers: Helpers | None = None
+) -> ExtractResult | None:
     """Copy one table from the source to replication; a phase that is done is not done again.
+
+    Args:
+        settings: Where.
+        run_id: The run.
+        table: Its table.
+        clock: Gives the time, aware.
+        helpers: Asked for help with a large table; None to copy it alone.
 
     Returns:
         What was done, or None when there was nothing to claim.
@@ -53,11 +74,32 @@ def extract_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) 
             deadline=deadline,
             clock=clock,
             prover=SourceProver(_reconcile_seconds(settings, table)),
+            helpers=helpers,
         )
         with ledger_transaction(settings) as connection:
             ledger.finish_extract(connection, claim, result, clock())
     _log(Stage.EXTRACT, run_id, table, result.rows_written, result.seconds)
     return result
+
+
+def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int, *, clock: Clock) -> int:
+    """Work one key range of a large table whose extract is under way; return the rows that were read.
+
+    Nothing is done once the table's extract has ended. A range needs no claim in the ledger: its owner
+    is whoever holds its lock, and its checkpoint stands beside its rows.
+
+    Raises:
+        ETLPipelineError: The range could not be copied; the owner of the table's extract meets the same.
+    """
+    with ledger_transaction(settings) as connection:
+        where = ledger.open_table(connection, run_id, table)
+        run = ledger.run(connection, run_id)
+    if where is None or where.status is not TableStatus.EXTRACTING or run.status is not RunStatus.ACTIVE:
+        return 0
+    if run.deadline is not None and clock() >= run.deadline:
+        return 0
+    plan = _plan(settings, table, run.refresh, clock())
+    return extract_chunk(settings, plan, number, run_id=run_id, deadline=run.deadline, clock=clock)
 
 
 def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> LoadResult | None:
@@ -83,14 +125,18 @@ def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> 
     return result
 
 
-def run_table(settings: Settings, run_id: str, table: str, *, clock: Clock) -> None:
+def run_table(
+    settings: Settings, run_id: str, table: str, *, clock: Clock, helpers: Helpers | None = None
+) -> None:
     """Work both phases of one table in this process; a failure becomes a row of the ledger.
 
     This is one of the two places where any exception is caught: one bad table is one bad table.
     """
-    for stage, phase in ((Stage.EXTRACT, extract_phase), (Stage.LOAD, load_phase)):
+    extract = partial(extract_phase, settings, run_id, table, clock=clock, helpers=helpers)
+    load = partial(load_phase, settings, run_id, table, clock=clock)
+    for stage, phase in ((Stage.EXTRACT, extract), (Stage.LOAD, load)):
         try:
-            _with_attempts(settings, partial(phase, settings, run_id, table, clock=clock))
+            _with_attempts(settings, phase)
         except Exception as error:  # noqa: BLE001  # see above
             end_table(settings, run_id, table, stage, error, clock())
             return

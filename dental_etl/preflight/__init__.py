@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
+from pathlib import Path
 
 from sqlalchemy import Connection, text
 
@@ -45,6 +47,7 @@ def validate(settings: Settings, now: datetime) -> tuple[Finding, ...]:
         Every problem. A critical one means that no table may be touched.
     """
     tables, findings = _tables(settings, now)
+    findings += _artifacts(settings)
     for database in (settings.source, settings.replication, settings.analytics):
         found = check(database)
         if found.is_ok:
@@ -60,6 +63,24 @@ def _tables(settings: Settings, now: datetime) -> tuple[Tables | None, list[Find
     except ConfigurationError as error:
         return None, [_critical("tables_yml", str(error))]
     return tables, [*_age(tables, now), *_environment(settings, tables)]
+
+
+def _artifacts(settings: Settings) -> Iterator[Finding]:
+    """Try the place of the reports before the night instead of after it."""
+    if "://" in settings.artifacts_url:
+        kind = settings.artifacts_url.partition("://")[0]
+        yield _critical("artifacts", f"ARTIFACTS_URL is {kind}://..., but only a folder is supported so far.")
+        return
+    try:
+        Path(settings.artifacts_url).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.artifacts_url):
+            pass
+    except OSError as error:
+        yield _critical(
+            "artifacts",
+            f"ARTIFACTS_URL: {settings.artifacts_url} cannot be written ({error.strerror}). "
+            f"Give it to the account that runs dental_etl, or name another folder.",
+        )
 
 
 def _age(tables: Tables, now: datetime) -> Iterator[Finding]:

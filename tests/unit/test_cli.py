@@ -129,3 +129,15 @@ def test_a_narrow_terminal_keeps_what_one_types_into_the_next_command() -> None:
     shown = io.StringIO()
     Console(file=shown, width=40).print(view)
     assert "20261120T111247-066a33" in shown.getvalue()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_night_by_day_is_not_even_enqueued(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "now", lambda: DAY)
+
+    code = exit_code(monkeypatch, "enqueue", "nightly", environment=PRODUCTION)
+
+    assert code == 3
+    assert "06:00 to 21:00" in capsys.readouterr().err

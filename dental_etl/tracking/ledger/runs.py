@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role
 from dental_etl.connections import database_errors
-from dental_etl.exceptions import RunRefusedError
+from dental_etl.exceptions import RunNotFoundError, RunRefusedError
 from dental_etl.run import Category, RefreshMode, RunKind, RunStatus, TableStatus
 from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.run_row import RunRow
@@ -187,11 +187,11 @@ def run(connection: Connection, run_id: str) -> RunRow:
     """Return one run.
 
     Raises:
-        RunRefusedError: There is no such run.
+        RunNotFoundError: There is no such run.
     """
     found = _find(connection, run_id)
     if found is None:
-        raise RunRefusedError(f"There is no run {run_id}; `dental-etl runs` lists them.", run_id=run_id)
+        raise RunNotFoundError(f"There is no run {run_id}; `dental-etl runs` lists them.", run_id=run_id)
     return found
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 
 from dental_etl.config import DatabaseSettings, Role
 from dental_etl.connections import connect, database_errors
+from dental_etl.exceptions import ConfigurationError
 
 #: Any number, the same in every process: "etl" in ASCII.
 _LOCK = 0x65746C
@@ -35,5 +37,10 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise ConfigurationError(
+            "The ledger was made by a newer version of dental_etl. Install that version; an older one cannot use it."
+        ) from None
     connection.commit()
