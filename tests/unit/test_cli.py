@@ -11,7 +11,8 @@ import pytest
 import typer
 from rich.console import Console
 
-from dental_etl.cli import console, main, run
+from dental_etl.cli import console, run
+from workers.cli import main
 
 #: Nobody listens there; a connection would fail loudly, and the tests forbid trying.
 PRODUCTION = {
