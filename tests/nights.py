@@ -1,0 +1,128 @@
+"""Whole nights over whatever a test puts into the source, through the product's own phases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pymysql
+
+from dental_etl import pipeline
+from dental_etl.config import DatabaseSettings, Settings
+from dental_etl.report import RunReport
+from dental_etl.run import Coercion
+from dental_etl.sandbox.state import ADMIN_USER, Sandbox
+from dental_etl.schema_analysis import analyze
+from dental_etl.tracking import ledger
+from dental_etl.tracking.migrations import migrate
+
+#: Ten in the evening at the clinic.
+_FIRST_NIGHT = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
+
+
+class Nights:
+    """A source that a test fills as it likes, and the nights that are played over it."""
+
+    def __init__(self, sandbox: Sandbox, settings: Settings, folder: Path) -> None:
+        self.settings = replace(
+            settings, tables_file=folder / "tables.yml", artifacts_url=str(folder / "artifacts")
+        )
+        admin = replace(settings.source, user=ADMIN_USER, password=sandbox.source.admin_password)
+        self._source = _mysql(admin)
+        self._now = _FIRST_NIGHT
+        self._empty()
+
+    def execute(self, statement: str, values: tuple[object, ...] | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement at the source, as a program with every right would: nothing is strict."""
+        with self._source.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def analyze(self) -> tuple[str, ...]:
+        """Analyse the source; return what was left out."""
+        return analyze(self.settings, confirm_loss=True, now=self._now).tables.metadata.excluded
+
+    def play(self) -> RunReport:
+        """Analyse the source and copy all of it, a day later than the last time."""
+        self._now += timedelta(days=1)
+        self.analyze()
+        return pipeline.run_here(self.settings, clock=lambda: self._now, wants_dbt=False)
+
+    def coercions(self, report: RunReport) -> list[Coercion]:
+        with pipeline.ledger_transaction(self.settings) as connection:
+            return list(ledger.coercions(connection, report.header.run_id))
+
+    def differing_replicas(self) -> list[str]:
+        """Name the tables whose replica does not hold the source's very bytes."""
+        return [table for table in self._tables() if self._bytes(table, 0) != self._bytes(table, 1)]
+
+    def _tables(self) -> Iterable[str]:
+        found = self.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() "
+            "AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_name NOT LIKE 'etl!_%' ESCAPE '!'"
+        )
+        return [str(name) for (name,) in found]
+
+    def _bytes(self, table: str, side: int) -> list[tuple[Any, ...]]:
+        columns = self.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() "
+            "AND BINARY table_name = %s ORDER BY ordinal_position",
+            (table,),
+        )
+        # A FLOAT shows six digits of what it holds; text shows nothing of its character set.
+        shown = ", ".join(
+            f"{quoted(name)} + 0e0" if kind in {"float", "double"} else f"HEX({quoted(name)})"
+            for name, kind in columns
+        )
+        with (
+            _mysql((self.settings.source, self.settings.replication)[side]) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(f"SELECT {shown} FROM {quoted(table)}")
+            return sorted(cursor.fetchall(), key=repr)
+
+    def _empty(self) -> None:
+        _drop_tables(self._source)
+        with _mysql(self.settings.replication) as replication:
+            _drop_tables(replication)
+        analytics = self.settings.analytics
+        with psycopg2.connect(
+            host=analytics.host,
+            port=analytics.port,
+            user=analytics.user,
+            password=analytics.password,
+            dbname=analytics.database,
+        ) as connection:
+            connection.cursor().execute(
+                "DROP SCHEMA IF EXISTS raw CASCADE; DROP SCHEMA IF EXISTS etl CASCADE"
+            )
+        migrate(analytics)
+
+
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _mysql(database: DatabaseSettings) -> Any:
+    return pymysql.connect(
+        host=database.host,
+        port=database.port,
+        user=database.user,
+        password=database.password,
+        database=database.database,
+        charset="utf8mb4",
+        autocommit=True,
+        init_command="SET SESSION time_zone='+00:00', sql_mode='', foreign_key_checks=0",
+    )
+
+
+def _drop_tables(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW FULL TABLES")
+        for name, kind in cursor.fetchall():
+            what = kind if kind in {"VIEW", "SEQUENCE"} else "TABLE"
+            cursor.execute(f"DROP {what} {quoted(name)}")
