@@ -6,7 +6,7 @@ import math
 import random
 import struct
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -131,6 +131,6 @@ def test_the_column_of_the_proof_is_added_to_an_older_table(
     load("t")
     _spoil(analytics, "ALTER TABLE raw.etl_load_status DROP COLUMN proof_started_at, DROP COLUMN proven_at")
     load("t")
-    found = analytics.execute(text("SELECT proven_at FROM raw.etl_load_status")).scalar_one()
+    found: datetime | None = analytics.execute(text("SELECT proven_at FROM raw.etl_load_status")).scalar_one()
     assert found is not None
     assert found.utcoffset() == timedelta(0)
