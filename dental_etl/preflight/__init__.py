@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,7 @@ from dental_etl.config import (
     read_generated_tables,
     read_tables,
 )
-from dental_etl.connections import check, connect, database_errors
+from dental_etl.connections import ConnectionCheck, check, connect, database_errors
 from dental_etl.exceptions import ConfigurationError, DatabaseError
 from dental_etl.preflight.disk import check_disk
 from dental_etl.preflight.grants import roles, writing_rights
@@ -49,12 +50,19 @@ def validate(settings: Settings, now: datetime) -> tuple[Finding, ...]:
     tables, findings = _tables(settings, now)
     findings += _artifacts(settings)
     for database in (settings.source, settings.replication, settings.analytics):
-        found = check(database)
+        found = _patient_check(database)
         if found.is_ok:
             findings += _database(settings, database, tables, now)
         else:
             findings.append(_critical("connection", f"{database.role}: {found.message}"))
     return tuple(findings)
+
+
+def _patient_check(database: DatabaseSettings) -> ConnectionCheck:
+    """Give a server that is just being restarted some seconds: it must not cost the night."""
+    with suppress(DatabaseError), connect(database):
+        pass
+    return check(database)
 
 
 def _tables(settings: Settings, now: datetime) -> tuple[Tables | None, list[Finding]]:
