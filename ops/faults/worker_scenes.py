@@ -8,6 +8,8 @@ import sys
 import time
 from signal import SIGTERM
 
+import psutil
+
 from dental_etl.run import Stage, TableStatus
 from ops.faults.line import Line
 from ops.faults.theatre import CRAWL, HOSTS, LONG_TABLE, ROOT, Night, Theatre, require, until
@@ -71,8 +73,8 @@ def killed_while_publishing(theatre: Theatre) -> None:
 def poison_table(theatre: Theatre) -> None:
     """One table kills every process that touches it: it ends as failed, the others arrive; then it is cured."""
     night = theatre.start_night()
-    for _ in range(theatre.settings.max_attempts):
-        _kill_holder(night, LONG_TABLE)
+    while _kill_holder(night, LONG_TABLE):
+        pass
     row = night.end()
     table = night.table(LONG_TABLE)
     require(
@@ -109,24 +111,26 @@ def sigterm_on_a_long_table(theatre: Theatre) -> None:
     )
 
 
-def _kill_holder(night: Night, table: str) -> None:
-    """Kill whoever works the table, the next time that somebody does."""
+def _kill_holder(night: Night, table: str) -> bool:
+    """Kill whoever works the table, the next time that somebody does; False when it has ended."""
     swept_at = time.monotonic()
 
-    def look() -> bool:
+    def look() -> psutil.Process | TableStatus | None:
         nonlocal swept_at
         if time.monotonic() - swept_at > 2.0:
             swept_at = time.monotonic()
             night.theatre.send("etl.sweep", Queue.CONTROL, stale_seconds=5.0)
-        worker = night.theatre.holder(table, Stage.EXTRACT)
-        result = night.results().get(table) if worker else None
-        if worker is None or result is None or result.status is not TableStatus.EXTRACTING:
-            return False
-        worker.kill()
-        worker.wait(30)
-        return True
+        result = night.results().get(table)
+        if result is None:
+            return None
+        return result.status if result.status.is_terminal else night.theatre.holder(table, Stage.EXTRACT)
 
-    until(look, f"a worker at {table}")
+    seen = until(look, f"a worker at {table}")
+    if not isinstance(seen, psutil.Process):
+        return False
+    seen.kill()
+    psutil.wait_procs([seen], timeout=30)
+    return True
 
 
 def _popen_host(theatre: Theatre, name: str) -> subprocess.Popen[bytes]:
