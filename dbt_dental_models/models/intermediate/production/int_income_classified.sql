@@ -26,7 +26,7 @@ claim_payments as (
 ),
 
 patient_income as (
-    select payment_date as activity_date, provider_id, clinic_id, measure, amount
+    select payment_date as activity_date, patient_id, provider_id, clinic_id, measure, amount
     from splits
 ),
 
@@ -34,6 +34,7 @@ patient_income as (
 insurance_income as (
     select
         claim_payments.check_date,
+        claim_procedures.patient_id,
         claim_procedures.provider_id,
         claim_procedures.clinic_id,
         'insurance_income',
@@ -44,7 +45,7 @@ insurance_income as (
 
 -- The ledger counts what is posted, on the day of posting, whether or not a cheque is attached.
 insurance_posted as (
-    select posted_date, provider_id, clinic_id, 'insurance_posted', insurance_paid
+    select posted_date, patient_id, provider_id, clinic_id, 'insurance_posted', insurance_paid
     from claim_procedures
     where claim_procedure_status in (1, 4, 5, 7)
 ),
@@ -59,6 +60,7 @@ amounts as (
 
 select
     {{ ledger_date('activity_date') }} as activity_date,
+    patient_id,
     coalesce(provider_id, 0) as provider_id,
     coalesce(clinic_id, 0) as clinic_id,
     measure,

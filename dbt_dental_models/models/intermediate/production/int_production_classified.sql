@@ -21,33 +21,39 @@ snapshots as (
 ),
 
 production as (
-    select procedure_date as activity_date, provider_id, clinic_id, 'production' as measure, fee as amount
+    select
+        procedure_date as activity_date, patient_id, provider_id, clinic_id, 'production' as measure, fee as amount
     from procedures
 ),
 
 -- Capitation lowers production itself, on the procedure's own day, provider and clinic.
 capitation as (
     select
-        procedures.procedure_date, procedures.provider_id, procedures.clinic_id, 'capitation', claim_procedures.write_off
+        procedures.procedure_date,
+        procedures.patient_id,
+        procedures.provider_id,
+        procedures.clinic_id,
+        'capitation',
+        claim_procedures.write_off
     from claim_procedures
     inner join procedures using (procedure_id)
     where claim_procedures.claim_procedure_status = 7
 ),
 
 adjustments as (
-    select adjustment_date, provider_id, clinic_id, 'adjustment', amount
+    select adjustment_date, patient_id, provider_id, clinic_id, 'adjustment', amount
     from {{ ref('stg_opendental__adjustment') }}
 ),
 
 -- Three ways to date a write-off; the practice's preference picks one, all are kept.
 write_offs_by_payment as (
-    select posted_date, provider_id, clinic_id, 'write_off_by_payment', write_off
+    select posted_date, patient_id, provider_id, clinic_id, 'write_off_by_payment', write_off
     from claim_procedures
     where claim_procedure_status in (1, 4)
 ),
 
 write_offs_by_procedure as (
-    select procedure_date, provider_id, clinic_id, 'write_off_by_procedure', write_off
+    select procedure_date, patient_id, provider_id, clinic_id, 'write_off_by_procedure', write_off
     from claim_procedures
     where claim_procedure_status in (0, 1, 4)
 ),
@@ -56,6 +62,7 @@ write_offs_by_procedure as (
 write_offs_by_claim as (
     select
         cast(snapshots.entered_at as date),
+        claim_procedures.patient_id,
         claim_procedures.provider_id,
         claim_procedures.clinic_id,
         'write_off_by_claim',
@@ -66,6 +73,7 @@ write_offs_by_claim as (
     union all
     select
         claim_procedures.posted_date,
+        claim_procedures.patient_id,
         claim_procedures.provider_id,
         claim_procedures.clinic_id,
         'write_off_by_claim',
@@ -91,6 +99,7 @@ amounts as (
 
 select
     {{ ledger_date('activity_date') }} as activity_date,
+    patient_id,
     coalesce(provider_id, 0) as provider_id,
     coalesce(clinic_id, 0) as clinic_id,
     measure,
