@@ -14,9 +14,8 @@ from rich.table import Table
 
 from dental_etl.exceptions import ETLPipelineError
 from dental_etl.sandbox import servers
-from ops.faults import broker_scenes, database_scenes, soak, start_scenes, verdict, worker_scenes
-from ops.faults.database_scenes import NotPlayableError
-from ops.faults.theatre import BrokenPromiseError, Theatre
+from ops.faults import broker_scenes, database_scenes, far_host, soak, start_scenes, verdict, worker_scenes
+from ops.faults.theatre import BrokenPromiseError, NotPlayableError, Theatre
 from ops.faults.verdict import Verdict
 
 SCENES: dict[str, Callable[[Theatre], None]] = {
@@ -27,6 +26,7 @@ SCENES: dict[str, Callable[[Theatre], None]] = {
     "killed in the middle of publishing": worker_scenes.killed_while_publishing,
     "poison table": worker_scenes.poison_table,
     "SIGTERM on a long table": worker_scenes.sigterm_on_a_long_table,
+    "a host in its own network namespace": far_host.joins_and_works,
     "Redis killed, with AOF": broker_scenes.redis_killed_with_aof,
     "Redis killed, without AOF": broker_scenes.redis_killed_without_aof,
     "Redis FLUSHALL": broker_scenes.redis_flushed,

@@ -15,15 +15,11 @@ from dental_etl.run import Stage, TableStatus
 from dental_etl.sandbox import mariadb
 from dental_etl.sandbox.state import REPLICATION_DATABASE, SOURCE_USER, ServerName
 from ops.faults import verdict
-from ops.faults.theatre import CRAWL, LONG_TABLE, Theatre, require, until
+from ops.faults.theatre import CRAWL, LONG_TABLE, NotPlayableError, Theatre, require, until
 
 #: Too small for the clinic's tables, which take about 12 MB.
 _SMALL_DISK = "6m"
 _DEADLINE_SECONDS = 25
-
-
-class NotPlayableError(Exception):
-    """The scene needs something that this machine does not allow; the message says what."""
 
 
 def database_connections_cut(theatre: Theatre) -> None:

@@ -23,7 +23,7 @@ _PIECE_BYTES = 4 * 1024
 class Line:
     """Listens on a port of its own and forwards to a server's."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, *, address: str = LOOPBACK) -> None:
         #: Bytes per second, per connection and direction; None for as fast as it goes.
         self.speed: float | None = None
         #: The workers' port per port that the server sees.
@@ -33,7 +33,7 @@ class Line:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._forward, LOOPBACK, 0, limit=_BUFFER_BYTES))
+        self._server = self._do(asyncio.start_server(self._forward, address, 0, limit=_BUFFER_BYTES))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:

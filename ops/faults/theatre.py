@@ -68,6 +68,10 @@ class BrokenPromiseError(Exception):
     """A fault did not end as it should; the message says what was expected."""
 
 
+class NotPlayableError(Exception):
+    """The scene needs something that this machine does not allow; the message says what."""
+
+
 def require(*, that: bool, otherwise: str) -> None:
     if not that:
         raise BrokenPromiseError(otherwise)
