@@ -60,7 +60,7 @@ def test_a_build_models_the_practice_and_records_every_node(
     )
     assert (result.status, result.reason) == (DbtStatus.SUCCESS, "")
     assert {node.unique_id: node for node in result.nodes} == nodes
-    assert _kinds(nodes) == {"model", "test", "unit_test", "source", "seed"}
+    assert _kinds(nodes) == {"model", "test", "unit_test", "source", "seed", "exposure"}
     assert _daily(analytics) == _expected_daily(tables)
 
 

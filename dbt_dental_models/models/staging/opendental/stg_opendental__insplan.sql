@@ -5,7 +5,8 @@ select
     {{ foreign_key('"CarrierNum"') }} as carrier_id,
     "GroupName" as group_name,
     "GroupNum" as group_number,
-    lower("PlanType") as plan_type,
+    -- Open Dental leaves the commonest type empty.
+    coalesce(nullif(lower("PlanType"), ''), 'none') as plan_type,
     plan_type.label as plan_type_label,
     {{ foreign_key('"FeeSched"') }} as fee_schedule_id,
     {{ flag('"IsMedical"') }} as is_medical,
@@ -21,4 +22,4 @@ select
     "SecDateTEdit" as updated_at,
     "_loaded_at" as loaded_at
 from {{ source('opendental', 'insplan') }}
-{{ labels('insplan', plan_type='lower("PlanType")', coordination_rule='"CobRule"') }}
+{{ labels('insplan', plan_type="coalesce(nullif(lower(\"PlanType\"), ''), 'none')", coordination_rule='"CobRule"') }}
