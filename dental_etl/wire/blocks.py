@@ -136,7 +136,7 @@ def row_too_long(table: str) -> DataExtractionError:
 
 
 def _joined(rows: list[bytes]) -> bytes:
-    return ROW_END.join(rows) + ROW_END
+    return ROW_END.join((*rows, b""))  # the end of the last row without a second copy of all
 
 
 def _escaped(raw: bytes) -> bytes:
