@@ -83,6 +83,22 @@ def phase(stage: Stage, run_id: str, table: str, category: Category) -> Signatur
     )
 
 
+def chunk(run_id: str, table: str, category: Category, number: int) -> Signature:
+    """Return the work on one key range of a large table; nobody waits for it, the table's extract counts."""
+    limit = time_limit(category)
+    return signature(
+        TaskName.EXTRACT_CHUNK.value,
+        args=(run_id, table, category.value, number),
+        immutable=True,
+        options={
+            "queue": task_queue(TaskName.EXTRACT_CHUNK).value,
+            "soft_time_limit": limit.soft_seconds,
+            "time_limit": limit.hard_seconds,
+            "ignore_result": True,
+        },
+    )
+
+
 def finaliser(run_id: str, by: str) -> Signature:
     """Return the task that asks the ledger whether the run's last table has ended."""
     return _task(TaskName.FINALISE, run_id, by)

@@ -29,6 +29,7 @@ class TaskName(StrEnum):
     PLAN = "etl.plan"
     ABORT = "etl.abort"
     EXTRACT = "etl.extract"
+    EXTRACT_CHUNK = "etl.extract_chunk"
     LOAD = "etl.load"
     FINALISE = "etl.finalise"
     VERIFY = "etl.verify"
@@ -45,6 +46,7 @@ class TaskName(StrEnum):
 #: What the default queue is not right for.
 _QUEUES = {
     TaskName.EXTRACT: Queue.EXTRACT,
+    TaskName.EXTRACT_CHUNK: Queue.LARGE,
     TaskName.LOAD: Queue.LOAD,
     TaskName.DBT: Queue.DBT,
     # One process works there: never beside a build, and never in the way of what steers a run.

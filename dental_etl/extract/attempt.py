@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,6 +66,8 @@ class Attempt:
     rows_written: int = 0
     rows_deleted: int = 0
     coercions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: Told the numbers of a large table's key ranges, so that others come and work them too; None: nobody.
+    helpers: Callable[[Sequence[int]], None] | None = None
 
     @property
     def table(self) -> str:

@@ -44,6 +44,8 @@ class Checkpoint:
     cursor: Cursor | None = None
     #: Structure of the source, JSON; only while publishing.
     source_schema: str | None = None
+    #: Name of a copy in key ranges, whose positions are in ``etl_chunk``; None for one that goes in order.
+    copy_id: str | None = None
 
     def to_text(self) -> str:
         return json.dumps(
@@ -57,6 +59,7 @@ class Checkpoint:
                 "position": None if self.position is None else keys.to_json(self.position),
                 "cursor": self.cursor.to_json() if self.cursor else None,
                 "source_schema": self.source_schema,
+                "copy_id": self.copy_id,
             }
         )
 

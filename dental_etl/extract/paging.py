@@ -25,7 +25,7 @@ class Page:
     """Rows of one range of keys."""
 
     fetched: FetchedPage
-    #: Gives the last key of the range once the rows are used up; None for the last page of the table.
+    #: Gives the last key of the range once the rows are used up; None for the last page.
     up_to: Callable[[], Key | None]
 
 
@@ -37,16 +37,19 @@ class _Pages:
     #: Which rows of a range to read; all of them when None.
     condition: str | None
     pace: Pace
+    #: Last key that is wanted; None for the end of the table.
+    within: Key | None
 
     def fetch(self, after: Key | None) -> tuple[Page, float]:
         """Read the next page and return it with the seconds that it took."""
         if self.condition is None and _is_number(self.attempt):
             started = time.monotonic()
-            page = _first_rows(self.attempt, after, self.pace.rows)
+            page = _first_rows(self.attempt, KeyRange(after=after, up_to=self.within), self.pace.rows)
         else:
-            up_to = _boundary(self.attempt, after, self.pace.rows)
+            up_to = _boundary(self.attempt, after, self.pace.rows, self.within)
             started = time.monotonic()
-            page = _page(self.attempt, KeyRange(after=after, up_to=up_to), self.condition)
+            wanted = KeyRange(after=after, up_to=self.within if up_to is None else up_to)
+            page = replace(_page(self.attempt, wanted, self.condition), up_to=lambda: up_to)
         return page, time.monotonic() - started
 
     def paced(self, page: Page, seconds: float) -> _Pages:
@@ -57,7 +60,12 @@ class _Pages:
 
 
 def pages(
-    attempt: Attempt, after: Key | None, pace: Pace, condition: str | None = None
+    attempt: Attempt,
+    after: Key | None,
+    pace: Pace,
+    condition: str | None = None,
+    *,
+    within: Key | None = None,
 ) -> Generator[Page, None, None]:
     """Yield the table page by page, in key order.
 
@@ -69,11 +77,12 @@ def pages(
         after: Last key that is already done.
         pace: Size of the first page.
         condition: Which rows of a range to read; all of them by default.
+        within: Last key that is wanted; the end of the table by default.
 
     Raises:
         DeadlineError: The window closed.
     """
-    todo = _Pages(attempt=attempt, condition=condition, pace=pace)
+    todo = _Pages(attempt=attempt, condition=condition, pace=pace, within=within)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
         pending: Future[tuple[Page, float]] | None = reader.submit(todo.fetch, after)
         while pending is not None:
@@ -117,9 +126,9 @@ def _page(attempt: Attempt, key_range: KeyRange, condition: str | None) -> Page:
     return Page(fetched=attempt.reader.page(sql, attempt.row_format), up_to=lambda: key_range.up_to)
 
 
-def _first_rows(attempt: Attempt, after: Key | None, rows: int) -> Page:
+def _first_rows(attempt: Attempt, key_range: KeyRange, rows: int) -> Page:
     """Read so many rows, and see in the last of them how far that came: no walk to find the end first."""
-    sql = queries.first_rows(attempt.schema, attempt.row_format.select_list, after, rows)
+    sql = queries.first_rows(attempt.schema, attempt.row_format.select_list, key_range, rows)
     fetched = attempt.reader.page(sql, attempt.row_format)
     name = attempt.schema.primary_key[0]
 
@@ -142,6 +151,6 @@ def _examined_rows(attempt: Attempt, after: Key | None, condition: str | None) -
     return int(row.rows or 0) if row is not None else 0
 
 
-def _boundary(attempt: Attempt, after: Key | None, rows: int) -> Key | None:
-    row = attempt.reader.row(queries.boundary(attempt.schema, after, rows))
+def _boundary(attempt: Attempt, after: Key | None, rows: int, within: Key | None) -> Key | None:
+    row = attempt.reader.row(queries.boundary(attempt.schema, after, rows, within))
     return None if row is None else keys.from_row(attempt.schema, row)

@@ -48,9 +48,9 @@ class KeyRange:
         return terms
 
 
-def boundary(schema: TableSchema, after: Key | None, rows: int) -> str:
-    """Select the key that lies `rows` rows beyond `after`; no row when fewer are left."""
-    conditions = KeyRange(after=after).conditions(schema)
+def boundary(schema: TableSchema, after: Key | None, rows: int, within: Key | None = None) -> str:
+    """Select the key that lies `rows` rows beyond `after`; no row when fewer are left, up to `within`."""
+    conditions = KeyRange(after=after, up_to=within).conditions(schema)
     return (
         f"SELECT {keys.select_list(schema)} FROM {names.mysql(schema.name)} FORCE INDEX (PRIMARY)"
         f"{_where(conditions)} ORDER BY {keys.order_by(schema)} LIMIT 1 OFFSET {max(rows, 1) - 1}"
@@ -67,9 +67,9 @@ def page(schema: TableSchema, select_list: str, key_range: KeyRange, condition: 
     return f"SELECT {select_list} FROM {names.mysql(schema.name)}{hint}{_where(conditions)}"
 
 
-def first_rows(schema: TableSchema, select_list: str, after: Key | None, rows: int) -> str:
-    """Select the first rows beyond a key, in the order of the key; costs the server no more than a range."""
-    conditions = KeyRange(after=after).conditions(schema)
+def first_rows(schema: TableSchema, select_list: str, key_range: KeyRange, rows: int) -> str:
+    """Select the first rows of a range, in the order of the key; costs the server no more than a range."""
+    conditions = key_range.conditions(schema)
     return (
         f"SELECT {select_list} FROM {names.mysql(schema.name)} FORCE INDEX (PRIMARY){_where(conditions)}"
         f" ORDER BY {keys.order_by(schema)} LIMIT {int(rows)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from dental_etl.exceptions import (
     ETLPipelineError,
     FencedError,
 )
-from dental_etl.extract import drift, keys, publishing
+from dental_etl.extract import drift, keys, publishing, ranges
 from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
 from dental_etl.extract.changes import copy_changes
 from dental_etl.extract.checkpoint import Checkpoint, Phase
@@ -63,7 +63,7 @@ class _Outcome:
     proof: Proof | None = None
 
 
-def extract_table(
+def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches and who helps
     settings: Settings,
     plan: TablePlan,
     *,
@@ -73,6 +73,7 @@ def extract_table(
     clock: Callable[[], datetime],
     progress: Callable[[Progress], None] | None = None,
     prover: Prover | None = None,
+    helpers: Callable[[Sequence[int]], None] | None = None,
 ) -> ExtractResult:
     """Make the replica of one table equal to the source, as far as its strategy can see.
 
@@ -92,6 +93,7 @@ def extract_table(
         clock: Returns the current time, aware.
         progress: Called after every batch.
         prover: Compares replica and source afterwards; for this attempt only.
+        helpers: Told which key ranges of a large table anybody may work with `extract_chunk`.
 
     Raises:
         DeleteBrakeError: More rows would be deleted than anybody deletes by accident.
@@ -126,6 +128,7 @@ def extract_table(
             progress=progress,
             delete_brake_percent=settings.delete_brake_percent,
             generation=status.generation,
+            helpers=helpers,
         )
         outcome = _copy(attempt, status, prover)
         proof = outcome.proof
@@ -238,6 +241,8 @@ def _record_compared(attempt: Attempt, status: CopyStatus, strategy: Strategy) -
 def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> tuple[CopyStatus, Basis]:
     full = fill_shadow(attempt, checkpoint)
     status = publishing.publish(attempt, full)
+    if full.copy_id is not None:
+        ranges.forget(attempt)
     if full.run_id == attempt.run_id or attempt.cursor is None:
         return status, Basis.COPIED if checkpoint is None else Basis.COPIED_IN_PARTS
     # The shadow was begun on an earlier night: what changed since is in none of its first pages.

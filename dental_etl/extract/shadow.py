@@ -7,11 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from dental_etl.connections import DRIVER_ERRORS, error_number
-from dental_etl.extract import cursors, keys, paging, queries
+from dental_etl.extract import cursors, keys, paging, queries, ranges
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.governor import first_pace
 from dental_etl.run import Cursor, Strategy
+from dental_etl.tracking.chunks import write_chunks
 from dental_etl.tracking.status import CopiedBatch, record_batch, record_started
 from dental_etl.wire import names
 from dental_etl.wire.catalog import create_table_ddl, read_schema
@@ -45,7 +46,9 @@ def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
         )
     else:
         checkpoint = _start(attempt)
-    if keys.is_pageable(attempt.schema):
+    if checkpoint.copy_id is not None:
+        _fill_by_ranges(attempt, checkpoint, checkpoint.copy_id)
+    elif keys.is_pageable(attempt.schema):
         checkpoint = _fill_by_key(attempt, checkpoint)
     else:
         _fill_at_once(attempt, checkpoint)
@@ -58,11 +61,17 @@ def _can_go_on(attempt: Attempt, checkpoint: Checkpoint) -> bool:
     is_followed = attempt.cursor is not None and not attempt.plan.refresh.is_full
     return (
         checkpoint.phase is Phase.FILL
-        and checkpoint.position is not None
+        and _has_begun(attempt, checkpoint)
         and checkpoint.shape == attempt.shape
         and (is_ours or is_followed)
         and _exists(attempt, names.shadow_table(attempt.table))
     )
+
+
+def _has_begun(attempt: Attempt, checkpoint: Checkpoint) -> bool:
+    if checkpoint.copy_id is not None:
+        return ranges.are_there(attempt, checkpoint.copy_id)
+    return checkpoint.position is not None
 
 
 def _start(attempt: Attempt) -> Checkpoint:
@@ -73,11 +82,34 @@ def _start(attempt: Attempt) -> Checkpoint:
         record_started(
             attempt.replication, attempt.table, attempt.fence, strategy=Strategy.FULL_TABLE, checkpoint=None
         )
+    ranges.forget(attempt)  # before the new shadow is there: a late helper must not write into it
     with attempt.errors():
         attempt.run(f"DROP TABLE IF EXISTS {names.mysql(names.shadow_table(attempt.table))}")
         _create(attempt)
+    if ranges.is_worth_sharing(attempt) and _is_transactional(attempt):
+        return _start_ranges(attempt, checkpoint)
     _record(attempt, checkpoint)
     return checkpoint
+
+
+def _start_ranges(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:
+    copy_id = ranges.new_copy_id(attempt)
+    checkpoint = replace(checkpoint, copy_id=copy_id)
+    chunks = ranges.cut(attempt, copy_id)
+    with attempt.transaction():
+        write_chunks(attempt.replication, attempt.table, chunks)
+        record_batch(
+            attempt.replication, attempt.table, attempt.fence, CopiedBatch(checkpoint=checkpoint.to_text())
+        )
+    return checkpoint
+
+
+def _is_transactional(attempt: Attempt) -> bool:
+    """In another engine than InnoDB the rows of a fenced page would stay."""
+    with attempt.errors():
+        database = attempt.replication.engine.url.database or ""
+        shadow = read_schema(attempt.replication, database, names.shadow_table(attempt.table))
+    return shadow is not None and shadow.is_transactional
 
 
 def _create(attempt: Attempt) -> None:
@@ -99,6 +131,22 @@ def _fill_by_key(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:
         for page in pages:
             checkpoint = _load(attempt, checkpoint, page)
     return checkpoint
+
+
+def _fill_by_ranges(attempt: Attempt, checkpoint: Checkpoint, copy_id: str) -> None:
+    """Let everybody work; the table's own counters are written once, at the end."""
+    moved = ranges.fill(attempt, copy_id)
+    text = checkpoint.to_text()
+    with attempt.transaction():
+        record_started(
+            attempt.replication, attempt.table, attempt.fence, strategy=Strategy.FULL_TABLE, checkpoint=text
+        )
+        record_batch(
+            attempt.replication,
+            attempt.table,
+            attempt.fence,
+            CopiedBatch(checkpoint=text, rows=moved.rows, bytes=moved.bytes, seconds=moved.seconds),
+        )
 
 
 def _fill_at_once(attempt: Attempt, checkpoint: Checkpoint) -> None:

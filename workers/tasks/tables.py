@@ -1,22 +1,30 @@
-"""The two phases of a table."""
+"""The two phases of a table, and the key ranges of a large one."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from celery import shared_task
+from kombu.exceptions import OperationalError
 
 from dental_etl import pipeline
-from dental_etl.run import Stage
+from dental_etl.run import Category, Stage
+from workers import canvas
 from workers.process import now, settings
 from workers.routing import TaskName
-from workers.task_class import TableTask
+from workers.task_class import ChunkTask, TableTask
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(bind=True, base=TableTask, name=TaskName.EXTRACT.value, stage=Stage.EXTRACT)
 def extract(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | float] | None:
     """Copy one table from the source to replication; counts go to Flower, None when it was done already."""
-    result = pipeline.extract_phase(settings(), run_id, table, clock=now)
+    helpers = partial(_call_helpers, run_id, table, Category(category))
+    result = pipeline.extract_phase(settings(), run_id, table, clock=now, helpers=helpers)
     return (
         None
         if result is None
@@ -27,6 +35,21 @@ def extract(_self: Any, run_id: str, table: str, category: str) -> dict[str, int
             "seconds": round(result.seconds, 3),
         }
     )
+
+
+def _call_helpers(run_id: str, table: str, category: Category, numbers: Sequence[int]) -> None:
+    """Publish a message per key range; without a broker the table is copied by its own worker alone."""
+    try:
+        for number in numbers:
+            canvas.chunk(run_id, table, category, number).apply_async()
+    except OperationalError:
+        logger.warning("The broker took no messages for the ranges of %s; they are copied here", table)
+
+
+@shared_task(bind=True, base=ChunkTask, name=TaskName.EXTRACT_CHUNK.value)
+def extract_chunk(_self: Any, run_id: str, table: str, category: str, number: int) -> dict[str, int]:
+    """Copy one key range of a large table, unless it is done or somebody is at it."""
+    return {"rows_read": pipeline.extract_chunk_phase(settings(), run_id, table, number, clock=now)}
 
 
 @shared_task(bind=True, base=TableTask, name=TaskName.LOAD.value, stage=Stage.LOAD)

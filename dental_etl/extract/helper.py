@@ -1,0 +1,80 @@
+"""Work one key range of a large table that another process is extracting."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime
+
+from dental_etl.config import Role, Settings
+from dental_etl.connections import connect, database_errors
+from dental_etl.extract import ranges
+from dental_etl.extract.attempt import Attempt, table_cursor
+from dental_etl.extract.reading import SourceReader
+from dental_etl.plan import TablePlan
+from dental_etl.tracking.chunks import ensure_chunks, read_chunk
+from dental_etl.tracking.locks import source_slot
+from dental_etl.wire.catalog import read_schema
+from dental_etl.wire.rows import Target, row_format
+
+
+def extract_chunk(
+    settings: Settings,
+    plan: TablePlan,
+    number: int,
+    *,
+    run_id: str,
+    deadline: datetime | None,
+    clock: Callable[[], datetime],
+) -> int:
+    """Copy what is left of one key range into the table's shadow; return the rows that were read.
+
+    Nothing is done, and 0 returned, when the range is done or somebody works it, or when there is no such
+    range any more. Whatever is left undone here, the owner of the table's extract does.
+
+    Args:
+        settings: Both servers, and the number of places at the source.
+        plan: Of the table.
+        number: Of the range, from 1.
+        run_id: The run.
+        deadline: When the source must be left alone; None if never.
+        clock: Returns the current time, aware.
+
+    Raises:
+        TableBusyError: No place at the source is free; a helper does not wait for one.
+        DeadlineError: The window closed; the pages that were committed stay.
+        FencedError: The copy was given up.
+        DataExtractionError: A value cannot be copied.
+        DatabaseError: By the server's error number.
+    """
+    with contextlib.ExitStack() as stack:
+        replication = stack.enter_context(connect(settings.replication, is_dedicated=True))
+        with database_errors(Role.REPLICATION, table=plan.table, stage="extract", run_id=run_id):
+            ensure_chunks(replication)
+            chunk = read_chunk(replication, plan.table, number)
+            replication.rollback()
+        if chunk is None or chunk.is_done:
+            return 0
+        source = stack.enter_context(connect(settings.source, is_dedicated=True))
+        stack.enter_context(source_slot(source, settings.source_max_connections, wait_seconds=0.0))
+        reader = SourceReader(source, plan.table, deadline, clock)
+        reader.prepare()
+        with database_errors(Role.SOURCE, table=plan.table, stage="extract", run_id=run_id):
+            schema = read_schema(source, settings.source.database, plan.table)
+        if schema is None:
+            return 0
+        schema = schema.without(plan.config.exclude_columns)
+        attempt = Attempt(
+            plan=plan,
+            run_id=run_id,
+            fence=0,  # what guards a range is its own version
+            clock=clock,
+            replication=replication,
+            reader=reader,
+            schema=schema,
+            row_format=row_format(schema, Target.MYSQL),
+            cursor=table_cursor(plan, schema),
+            progress=None,
+        )
+        ranges.work(attempt, number)
+        return reader.totals.rows

@@ -1,0 +1,223 @@
+"""A large table into its shadow by key ranges, which several processes may work at the same time.
+
+Who owns the table's extract makes the ranges, calls for helpers, works whatever range is free, and is
+done when every range is. A range belongs to whoever holds its lock, and the lock belongs to the session
+that writes. So a helper that dies leaves its range to the owner, and an owner that dies leaves the
+ranges to the next attempt; nobody needs to be told.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+from dental_etl.exceptions import TableBusyError
+from dental_etl.extract import keys, paging, queries
+from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.governor import first_pace
+from dental_etl.extract.keys import Key
+from dental_etl.extract.reading import ReadTotals
+from dental_etl.run import Category
+from dental_etl.tracking.chunks import (
+    Chunk,
+    Moved,
+    advance_chunk,
+    ensure_chunks,
+    read_chunk,
+    read_chunks,
+    write_chunks,
+)
+from dental_etl.tracking.locks import table_lock
+from dental_etl.wire import names
+from dental_etl.wire.catalog import read_schema
+from dental_etl.wire.load_data import load_data
+
+logger = logging.getLogger(__name__)
+
+#: A range is that many full reads: long enough to be worth a message, short enough to share a table evenly.
+READS_PER_CHUNK = 8
+_LOOK_AGAIN_SECONDS = 0.2
+
+
+def is_worth_sharing(attempt: Attempt) -> bool:
+    """Tell whether a table is copied in ranges: large, with a key to cut, and somebody to call."""
+    is_large = attempt.plan.config.performance_category is Category.LARGE
+    return is_large and attempt.helpers is not None and keys.is_pageable(attempt.schema)
+
+
+def forget(attempt: Attempt) -> None:
+    """Forget the ranges of earlier copies: whoever still works one of them writes nothing more."""
+    if is_worth_sharing(attempt):
+        with attempt.errors():
+            ensure_chunks(attempt.replication)
+    elif not _is_there(attempt):
+        return
+    with attempt.transaction():
+        write_chunks(attempt.replication, attempt.table, [])
+
+
+def are_there(attempt: Attempt, copy_id: str) -> bool:
+    """Tell whether the ranges of a copy still stand, so that it can go on."""
+    return _is_there(attempt) and bool(_all(attempt, copy_id))
+
+
+def new_copy_id(attempt: Attempt) -> str:
+    """Return a name that no other copy of the table has: every attempt has its own fence."""
+    return f"{attempt.run_id}:{attempt.fence}"
+
+
+def cut(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
+    """Return the ranges of a new copy; walks the key's index at the source and reads no row."""
+    rows = attempt.plan.config.batch_size * READS_PER_CHUNK
+    bounds = list(_bounds(attempt, rows))
+    ends = [*bounds, None]
+    return tuple(
+        Chunk(
+            table=attempt.table,
+            number=number,
+            copy_id=copy_id,
+            shape=attempt.shape,
+            up_to=_to_text(up_to),
+            position=_to_text(after),
+        )
+        for number, (after, up_to) in enumerate(zip([None, *bounds], ends, strict=True), start=1)
+    )
+
+
+def fill(attempt: Attempt, copy_id: str) -> Moved:
+    """Work the ranges until all are done, with whoever helps; return what they hold together.
+
+    Raises:
+        DeadlineError: The window closed; the pages that were committed stay.
+    """
+    before, counted = attempt.reader.totals, attempt.coercions
+    attempt.reader.totals, attempt.coercions = ReadTotals(), Counter()
+    left = _open(attempt, copy_id)
+    if attempt.helpers is not None:
+        # The first ones come first; the owner begins at the other end.
+        attempt.helpers([chunk.number for chunk in left[:-1]])
+    while left:
+        worked = [work(attempt, chunk.number) for chunk in reversed(left)]
+        if not any(worked):
+            time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
+        left = _open(attempt, copy_id)
+    moved = _moved(attempt, copy_id)
+    attempt.reader.totals = _added(before, moved)
+    attempt.coercions = counted + Counter({(column, kind): rows for column, kind, rows in moved.coercions})
+    return moved
+
+
+def work(attempt: Attempt, number: int) -> bool:
+    """Copy what is left of one range; False when it is done, or somebody else is at it.
+
+    Raises:
+        DeadlineError: The window closed; the pages that were committed stay.
+        FencedError: The copy was given up.
+    """
+    try:
+        with table_lock(attempt.replication, f"{attempt.table}#{number}", purpose="chunk"):
+            with attempt.errors():
+                chunk = read_chunk(attempt.replication, attempt.table, number)
+            if chunk is None or chunk.is_done or chunk.shape != attempt.shape:
+                return False
+            _copy(attempt, chunk)
+    except TableBusyError:
+        return False
+    return True
+
+
+def _copy(attempt: Attempt, chunk: Chunk) -> None:
+    up_to = _from_text(chunk.up_to)
+    pace = first_pace(attempt.plan.config)
+    with closing(paging.pages(attempt, _from_text(chunk.position), pace, within=up_to)) as pages:
+        for page in pages:
+            chunk = _load(attempt, chunk, page)
+
+
+def _load(attempt: Attempt, chunk: Chunk, page: paging.Page) -> Chunk:
+    stream = page.fetched.stream
+    with attempt.transaction():
+        rows = size = 0
+        if not page.fetched.is_empty:
+            shadow = names.shadow_table(attempt.table)
+            loaded = load_data(attempt.replication, shadow, attempt.row_format, page.fetched.blocks)
+            rows, size = loaded.rows, loaded.bytes
+        found = Moved(
+            rows=rows,
+            bytes=size,
+            reads=1,
+            seconds=stream.seconds,
+            longest_seconds=stream.seconds,
+            coercions=tuple((column, kind, count) for (column, kind), count in stream.coercions.items()),
+        )
+        after = _after(chunk, page.up_to(), found)
+        advance_chunk(attempt.replication, chunk, after)
+    attempt.count(stream)
+    return after
+
+
+def _after(chunk: Chunk, position: Key | None, found: Moved) -> Chunk:
+    is_done = position is None
+    return replace(
+        chunk,
+        position=chunk.up_to if is_done else _to_text(position),
+        is_done=is_done,
+        version=chunk.version + 1,
+        moved=chunk.moved.plus(found),
+    )
+
+
+def _bounds(attempt: Attempt, rows: int) -> Iterator[Key]:
+    after: Key | None = None
+    while True:
+        row = attempt.reader.row(queries.boundary(attempt.schema, after, rows))
+        if row is None:
+            return
+        after = keys.from_row(attempt.schema, row)
+        yield after
+
+
+def _open(attempt: Attempt, copy_id: str) -> list[Chunk]:
+    return [chunk for chunk in _all(attempt, copy_id) if not chunk.is_done]
+
+
+def _moved(attempt: Attempt, copy_id: str) -> Moved:
+    total = Moved()
+    for chunk in _all(attempt, copy_id):
+        total = total.plus(chunk.moved)
+    return total
+
+
+def _all(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
+    with attempt.errors():
+        attempt.replication.rollback()  # a snapshot would go on showing what was
+        return read_chunks(attempt.replication, attempt.table, copy_id)
+
+
+def _is_there(attempt: Attempt) -> bool:
+    with attempt.errors():
+        database = attempt.replication.engine.url.database or ""
+        return read_schema(attempt.replication, database, "etl_chunk") is not None
+
+
+def _added(totals: ReadTotals, moved: Moved) -> ReadTotals:
+    return ReadTotals(
+        reads=totals.reads + moved.reads,
+        rows=totals.rows + moved.rows,
+        bytes=totals.bytes + moved.bytes,
+        seconds=totals.seconds + moved.seconds,
+        longest_seconds=max(totals.longest_seconds, moved.longest_seconds),
+    )
+
+
+def _to_text(key: Key | None) -> str | None:
+    return None if key is None else json.dumps(keys.to_json(key))
+
+
+def _from_text(text: str | None) -> Key | None:
+    return None if text is None else keys.from_json(json.loads(text))
