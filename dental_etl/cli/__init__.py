@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from dental_etl import __version__
-from dental_etl.cli import console, runs, sandbox, setup, transform, upkeep
+from dental_etl.cli import console, runs, sandbox, setup, transform, upkeep, verify
 from dental_etl.exceptions import ConfigurationError, ETLPipelineError
 from dental_etl.sandbox import servers
 
@@ -31,6 +31,7 @@ setup.add_to(app)
 runs.add_to(app)
 transform.add_to(app)
 upkeep.add_to(app)
+verify.add_to(app)
 sandbox.add_to(app)
 
 

@@ -13,7 +13,7 @@ from dental_etl.extract.governor import Pace
 from dental_etl.extract.keys import Key
 from dental_etl.extract.queries import KeyRange
 from dental_etl.reconciliation import ranges
-from dental_etl.reconciliation.ranges import Contents
+from dental_etl.reconciliation.ranges import Contents, Depth
 
 #: A table of so many rows is compared in one scan: a quarter of a second of the source's time, and a scan
 #: costs a MyISAM table a fraction of what its rows cost in the order of the key.
@@ -40,13 +40,13 @@ class Compared:
         return max(self.source.rows, self.replica.rows)
 
 
-def compare(attempt: Attempt, key_range: KeyRange, *, is_by_key: bool = False) -> Compared:
+def compare(attempt: Attempt, key_range: KeyRange, depth: Depth = Depth.ROWS) -> Compared:
     """Compare one range; one read of the source, refused after the deadline.
 
     Raises:
         DeadlineError: The window closed.
     """
-    statement = ranges.contents(attempt.schema, key_range, is_by_key=is_by_key)
+    statement = ranges.contents(attempt.schema, key_range, depth)
     return Compared(
         key_range=key_range,
         source=_contents(attempt.reader.row(statement)),
@@ -66,19 +66,19 @@ def fits_one_scan(attempt: Attempt, rows: int) -> bool:
     return rows <= WHOLE_ROWS and governor.fits_one_read(attempt.plan.config, rows)
 
 
-def steps(attempt: Attempt, after: Key | None, *, is_by_key: bool = False) -> Iterator[Compared]:
+def steps(attempt: Attempt, after: Key | None, depth: Depth = Depth.ROWS) -> Iterator[Compared]:
     """Compare a table range by range in the order of the key, each as large as 300 ms of the source allow.
 
     Args:
         attempt: The table.
         after: Last key that is done already.
-        is_by_key: Whether only the keys are compared.
+        depth: What is compared.
     """
     pace = Pace(rows=_FIRST_ROWS, batch_size=_MOST_ROWS, most_rows=_MOST_ROWS)
     while True:
         end = _source_key(attempt, KeyRange(after=after), pace.rows)
         started = time.monotonic()
-        compared = compare(attempt, KeyRange(after=after, up_to=end), is_by_key=is_by_key)
+        compared = compare(attempt, KeyRange(after=after, up_to=end), depth)
         seconds = time.monotonic() - started
         yield compared
         if end is None:

@@ -7,6 +7,7 @@ the server (``abc`` and ``ABC``, ``a`` and ``a``-with-a-blank) never fall into t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from dental_etl.config import TableSchema
 from dental_etl.extract import keys
@@ -20,6 +21,17 @@ LEAF_ROWS = 1000
 PARTS = 16
 
 
+class Depth(StrEnum):
+    """What a checksum is made of."""
+
+    #: The primary key alone; an eighth of the work.
+    KEYS = "keys"
+    #: All columns, by CRC32.
+    ROWS = "rows"
+    #: All columns, by MD5.
+    DEEP = "deep"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """What one server says about the rows of a range."""
@@ -28,7 +40,7 @@ class Contents:
     checksum: int
 
 
-def contents(schema: TableSchema, key_range: KeyRange, *, is_by_key: bool = False) -> str:
+def contents(schema: TableSchema, key_range: KeyRange, depth: Depth = Depth.ROWS) -> str:
     """Select the number of rows of a range and their checksum.
 
     Reads the rows of the range in the order of the key; without bounds, one scan of the table.
@@ -36,9 +48,12 @@ def contents(schema: TableSchema, key_range: KeyRange, *, is_by_key: bool = Fals
     Args:
         schema: The table.
         key_range: Which rows.
-        is_by_key: Whether the checksum is that of the keys alone.
+        depth: What the checksum is made of.
     """
-    aggregate = checksums.key_checksum(schema) if is_by_key else checksums.content_checksum(schema)
+    if depth is Depth.KEYS:
+        aggregate = checksums.key_checksum(schema)
+    else:
+        aggregate = checksums.content_checksum(schema, is_deep=depth is Depth.DEEP)
     return f"SELECT COUNT(*), {aggregate} FROM {_source(schema, key_range)}"
 
 

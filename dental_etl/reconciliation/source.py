@@ -21,6 +21,7 @@ from dental_etl.extract.proof import Basis, Proof
 from dental_etl.extract.queries import KeyRange
 from dental_etl.reconciliation import comparison, fingerprint
 from dental_etl.reconciliation.comparison import Compared
+from dental_etl.reconciliation.ranges import Depth
 from dental_etl.reconciliation.repair import Unmended, mend
 from dental_etl.run import CopyStatus, Finding, Severity
 from dental_etl.tracking.proofs import ProofStatus, ensure_proofs, read_proof, record_proof
@@ -118,7 +119,7 @@ class SourceProver:
             return self._finish(attempt, tally)
         if policy == "audit":
             # Rows of such a table are only added, so deletes and additions show in the keys alone.
-            self._mend(attempt, tally, comparison.steps(attempt, None, is_by_key=True), replica_rows)
+            self._mend(attempt, tally, comparison.steps(attempt, None, Depth.KEYS), replica_rows)
         return self._rotate(attempt, tally, replica_rows)
 
     def _mend(self, attempt: Attempt, tally: _Tally, compared: Iterable[Compared], replica_rows: int) -> None:
