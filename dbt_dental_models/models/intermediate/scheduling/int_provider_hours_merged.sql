@@ -31,6 +31,9 @@ select
     schedule_date,
     provider_id,
     clinic_id,
-    sum(greatest(stop_minute - greatest(start_minute, coalesce(reached_minute, start_minute)), 0)) as scheduled_minutes
+    cast(
+        round(sum(greatest(stop_minute - greatest(start_minute, coalesce(reached_minute, start_minute)), 0)))
+        as integer
+    ) as scheduled_minutes
 from reached
 group by schedule_date, provider_id, clinic_id

@@ -37,7 +37,7 @@ totals as (
         coalesce(sum(money.net_production), 0) as net_production,
         coalesce(sum(money.collections), 0) as collections,
         coalesce(sum(visits.visits), 0) as visits,
-        round(coalesce(sum(hours.scheduled_minutes), 0) / 60, 2) as scheduled_hours
+        round(coalesce(sum(hours.scheduled_minutes), 0) / 60.0, 2) as scheduled_hours
     from money
     full join visits using (activity_date, provider_id, clinic_id)
     full join hours using (activity_date, provider_id, clinic_id)

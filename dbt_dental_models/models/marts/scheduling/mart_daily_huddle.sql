@@ -30,7 +30,7 @@ hours as (
         hours.schedule_date as huddle_date,
         hours.clinic_id,
         hours.provider_id,
-        hours.scheduled_minutes / 60 * coalesce(providers.hourly_production_goal, 0) as goal
+        hours.scheduled_minutes / 60.0 * coalesce(providers.hourly_production_goal, 0) as goal
     from {{ ref('int_provider_hours_merged') }} as hours
     left join {{ ref('stg_opendental__provider') }} as providers using (provider_id)
     where hours.schedule_date between {{ as_of_date() }} and {{ as_of_date() }} + 7
