@@ -41,6 +41,8 @@ _REASONS = {
     "E_DATA": "Mend what the detail names, then run it again",
     "E_EXTRACT": "Mend what the detail names, then run it again",
     "E_LOAD": "Mend what the detail names, then run it again",
+    "E_DELETE_BRAKE": "Most of its rows would be deleted. Look whether the source is whole; only if the rows "
+    "are meant to be gone",
 }
 _MAX_TABLES_IN_COMMAND = 40
 
@@ -96,6 +98,8 @@ def _after_code(code: str, tables: Sequence[TableResult], kind: RunKind) -> Next
     names = [table.table for table in tables]
     subject = f"{code or 'Unknown error'}: {listed(names, 3)}."
     again = _in_bites(names, kind)
+    if code == "E_DELETE_BRAKE":
+        again = tuple(f"{command} --confirm-deletes" for command in again)
     if code in _FIRST:
         reason, first = _FIRST[code]
         return NextStep(

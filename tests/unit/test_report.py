@@ -223,6 +223,11 @@ def test_a_lost_connection_is_looked_at_before_the_table_is_run_again() -> None:
     assert step.commands == ("dental-etl test-connections", "dental-etl enqueue table claim")
 
 
+def test_a_table_that_the_brake_stopped_needs_a_confirmation() -> None:
+    step, _ = next_steps(report(failed("claim", code="E_DELETE_BRAKE")))
+    assert step.commands == ("dental-etl enqueue table claim --confirm-deletes",)
+
+
 def test_an_odd_table_name_is_quoted_for_the_shell() -> None:
     assert next_steps(report(failed("od d$b")))[0].commands == ("dental-etl enqueue table 'od d$b'",)
 
