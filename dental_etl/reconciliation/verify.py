@@ -169,6 +169,7 @@ def _attempt(
     if schema is None or replica is None:
         missing = "source" if schema is None else "replication database"
         raise _unreadable(config.table_name, f"The {missing} has no table {config.table_name}.")
+    schema = schema.without(config.exclude_columns)
     if [c.name for c in schema.columns] != [c.name for c in replica.columns]:
         raise _unreadable(config.table_name, f"Table {config.table_name} has other columns in its replica.")
     plan = TablePlan(
