@@ -118,11 +118,10 @@ def collect_changed_keys(schema: TableSchema, limit: int) -> str:
 def collect_gone_keys(schema: TableSchema, limit: int) -> str:
     """Create a temporary table of the replica's keys that the shadow lacks, `limit` of them at most."""
     shadow = names.mysql(names.shadow_table(schema.name))
-    first = names.mysql(schema.primary_key[0])
     return (
         f"CREATE TEMPORARY TABLE {names.mysql(GONE)} (PRIMARY KEY ({_list(schema.primary_key)})) "
         f"ENGINE=InnoDB SELECT {_list(schema.primary_key, 'r')} FROM {names.mysql(schema.name)} r "
-        f"LEFT JOIN {shadow} s ON {_same_key(schema, 'r', 's')} WHERE s.{first} IS NULL LIMIT {limit}"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {shadow} s WHERE {_same_key(schema, 'r', 's')}) LIMIT {limit}"
     )
 
 
@@ -130,8 +129,8 @@ def count_gone_keys(schema: TableSchema) -> str:
     """Count the replica's keys that the shadow lacks."""
     shadow = names.mysql(names.shadow_table(schema.name))
     return (
-        f"SELECT COUNT(*) FROM {names.mysql(schema.name)} r LEFT JOIN {shadow} s "
-        f"ON {_same_key(schema, 'r', 's')} WHERE s.{names.mysql(schema.primary_key[0])} IS NULL"
+        f"SELECT COUNT(*) FROM {names.mysql(schema.name)} r "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {shadow} s WHERE {_same_key(schema, 'r', 's')})"
     )
 
 
@@ -183,8 +182,8 @@ def _differing(schema: TableSchema, table: str) -> str:
     same = " AND ".join(_same_value(column) for column in schema.columns)
     return (
         f"FROM {names.mysql(table)} s LEFT JOIN {names.mysql(schema.name)} r "
-        f"ON {_same_key(schema, 's', 'r')} "
-        f"WHERE r.{names.mysql(schema.primary_key[0])} IS NULL OR NOT ({same})"
+        # A missing row differs in its key. Not IS NULL: MySQL answers yes to that for a zero date.
+        f"ON {_same_key(schema, 's', 'r')} WHERE NOT ({same})"
     )
 
 

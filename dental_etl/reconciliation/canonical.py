@@ -19,6 +19,8 @@ _MYSQL_SEPARATOR, _MYSQL_NULL = "CAST(0xEFBFBF AS BINARY)", "CAST(0xEFBFBE AS BI
 _POSTGRES_SEPARATOR, _POSTGRES_NULL = "chr(65535)", "chr(65534)"
 #: PostgreSQL's functions take 100 arguments.
 _MOST_ARGUMENTS = 90
+#: Checksum of rows of which no column can be compared: then their number alone counts.
+_NOTHING = "0"
 
 _TEXT = frozenset({"char", "varchar", "tinytext", "text", "enum", "set"})
 _LONG_TEXT = frozenset({"mediumtext", "longtext", "json"})
@@ -51,6 +53,8 @@ def mysql_checksum(compared: Sequence[Pair], prefix: str, *, is_careful: bool) -
         prefix: Quoted alias of the table and a dot.
         is_careful: Take the NUL bytes, which raw cannot hold, out of text; costs half as much again.
     """
+    if not compared:
+        return _NOTHING
     values = ", ".join(_mysql_values(compared, prefix, is_careful=is_careful))
     row = f"CONCAT_WS({_MYSQL_SEPARATOR}, {values})"
     return f"COALESCE(SUM(CAST(CONV(LEFT(MD5({row}), 14), 16, 10) AS UNSIGNED)), 0)"
@@ -58,6 +62,8 @@ def mysql_checksum(compared: Sequence[Pair], prefix: str, *, is_careful: bool) -
 
 def postgres_checksum(compared: Sequence[Pair], prefix: str) -> str:
     """Return raw's aggregate that equals `mysql_checksum` for equal rows."""
+    if not compared:
+        return _NOTHING
     values = list(_postgres_values(compared, prefix))
     groups = [values[start : start + _MOST_ARGUMENTS] for start in range(0, len(values), _MOST_ARGUMENTS)]
     row = _joined(_joined(group) for group in groups)

@@ -88,12 +88,11 @@ def create_gone(schema: TableSchema) -> str:
 
 def collect_gone(schema: TableSchema, key_range: KeyRange) -> str:
     """Add the replica's keys of a range that the stage, holding the source's rows of it, lacks."""
-    first = names.mysql(schema.primary_key[0])
     same = " AND ".join(f"r.{names.mysql(name)} = s.{names.mysql(name)}" for name in schema.primary_key)
     mine = f"(SELECT {_list(schema)} FROM {_source(schema, key_range)}) r"
     return (
         f"INSERT IGNORE INTO {names.mysql(GONE)} SELECT {_list(schema, 'r.')} FROM {mine} "
-        f"LEFT JOIN {names.mysql(STAGE)} s ON {same} WHERE s.{first} IS NULL"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {names.mysql(STAGE)} s WHERE {same})"
     )
 
 

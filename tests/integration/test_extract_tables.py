@@ -365,3 +365,16 @@ def test_a_full_refresh_repairs_what_changes_cannot_see(
     source_admin.exec_driver_sql("DELETE FROM patient WHERE PatNum = 1")
     extract("patient", cursor="DateTStamp", refresh=RefreshMode.FULL)
     _assert_equal(sandbox_settings, "patient")
+
+
+def test_a_row_keyed_by_a_zero_date_is_not_taken_for_gone(
+    extract: Extract, source_admin: Connection, sandbox_settings: Settings
+) -> None:
+    source_admin.exec_driver_sql("CREATE TABLE holiday (Day date NOT NULL PRIMARY KEY, Note text)")
+    source_admin.exec_driver_sql(
+        "INSERT INTO holiday VALUES ('0000-00-00', 'none'), ('2020-01-01', 'New Year')"
+    )
+    extract("holiday")
+    source_admin.exec_driver_sql("UPDATE holiday SET Note = 'x' WHERE Day > '2000-01-01'")
+    assert extract("holiday").rows_deleted == 0
+    _assert_equal(sandbox_settings, "holiday")
