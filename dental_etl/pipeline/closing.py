@@ -23,6 +23,7 @@ from dental_etl.run import (
 )
 from dental_etl.tracking import ledger
 from dental_etl.tracking.run_row import RunRow
+from dental_etl.transform import selection
 
 logger = logging.getLogger(__name__)
 
@@ -110,14 +111,16 @@ def notify_run(settings: Settings, run_id: str, now: datetime) -> None:
 def transform_run(settings: Settings, run_id: str, *, clock: Clock) -> DbtResult:
     """Build the dbt models if the night was good; otherwise record why not.
 
+    With DBT_GATE=lineage a night with failed tables builds the models that stand on none of them.
+
     Raises:
         TransformError: dbt could not run at all.
     """
     made = build_report(settings, run_id, clock())
     with ledger_transaction(settings) as connection:
         row = ledger.run(connection, run_id)
-    reason = _why_not_transform(made, row)
-    result = _skipped(reason) if reason else _transform(settings, row)
+    reason = _why_not_transform(settings, made, row)
+    result = _skipped(reason) if reason else _transform(settings, row, _missing_tables(made))
     with ledger_transaction(settings) as connection:
         ledger.record_dbt(connection, run_id, result)
         if result.status is DbtStatus.FAILED:
@@ -150,27 +153,39 @@ def artifacts_folder(settings: Settings, run_id: str) -> Path:
     return Path(settings.artifacts_url) / run_id
 
 
-def _why_not_transform(made: RunReport, row: RunRow) -> str:
+def _why_not_transform(settings: Settings, made: RunReport, row: RunRow) -> str:
     if not row.wants_dbt:
         return "not asked for: a rerun of tables leaves the models to the next night or to `dental-etl dbt build`"
     if made.pipeline_success:
         return ""
-    names = [table.table for table in (*made.failed, *made.left_out)]
+    names = _missing_tables(made)
+    if settings.dbt_gate == "lineage" and made.loaded and names:
+        return ""
     return (
         f"{len(names)} table(s) did not arrive: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
     )
+
+
+def _missing_tables(made: RunReport) -> tuple[str, ...]:
+    return tuple(table.table for table in (*made.failed, *made.left_out))
 
 
 def _skipped(reason: str) -> DbtResult:
     return DbtResult(status=DbtStatus.SKIPPED, reason=reason, seconds=0.0)
 
 
-def _transform(settings: Settings, row: RunRow) -> DbtResult:
+def _transform(settings: Settings, row: RunRow, missing_tables: tuple[str, ...]) -> DbtResult:
     def record(node: NodeResult) -> None:
         with ledger_transaction(settings) as connection:
             ledger.record_node(connection, row.run_id, node)
 
-    return transform.build(settings, run_id=row.run_id, as_of_date=row.run_date, record=record)
+    return transform.build(
+        settings,
+        run_id=row.run_id,
+        as_of_date=row.run_date,
+        record=record,
+        selection=selection.without(missing_tables) if missing_tables else None,
+    )
 
 
 def _replace(path: Path, text: str) -> None:

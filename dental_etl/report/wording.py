@@ -127,11 +127,11 @@ def dbt_sentence(report: RunReport) -> str:
         return _undecided_dbt(report)
     if dbt.status is DbtStatus.SKIPPED:
         return f"dbt was skipped: {dbt.reason.rstrip('.') or 'no reason was recorded'}."
-    nodes = counted(len(dbt.nodes), "node")
-    if dbt.status is DbtStatus.SUCCESS:
-        return f"dbt finished {nodes} in {duration(dbt.seconds)}."
     held = len(held_back_nodes(dbt))
     behind = f", {held:,} held back" if held else ""
+    if dbt.status is DbtStatus.SUCCESS:
+        return f"dbt finished {counted(len(dbt.nodes) - held, 'node')} in {duration(dbt.seconds)}{behind}."
+    nodes = counted(len(dbt.nodes), "node")
     return f"dbt failed: {len(failed_nodes(dbt)):,} of {nodes} failed{behind}."
 
 

@@ -7,8 +7,10 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dental_etl.config import Settings
+from dental_etl.exceptions import TransformError
 from dental_etl.run import NodeResult, NodeStatus
 from dental_etl.transform import events
 
@@ -39,6 +41,19 @@ def _root(settings: Settings) -> Path:
     is_remote = "://" in settings.artifacts_url
     local = "artifacts" if is_remote else settings.artifacts_url
     return (settings.project_root / local).resolve() / "dbt"
+
+
+def read_manifest(target: Path) -> dict[str, Any]:
+    """Return what dbt parsed: every node with its parents, columns and tests.
+
+    Raises:
+        TransformError: dbt wrote none.
+    """
+    path = target / "manifest.json"
+    if not path.exists():
+        raise TransformError(f"dbt left no manifest in {target}. Run `dbt parse`.", stage="transform")
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest
 
 
 def keep_parse(target: Path, shared: Path) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from dental_etl import transform
 from dental_etl.config import Settings
 from dental_etl.run import DbtStatus
+from dental_etl.transform import selection
 
 BUCKETS = ("balance_0_30", "balance_31_60", "balance_61_90", "balance_over_90")
 
@@ -292,7 +293,7 @@ def ledger_sql(tables: Tables, sandbox_settings: Settings, tmp_path: Path) -> st
         run_id="aging",
         as_of_date=TODAY,
         record=lambda _node: None,
-        selector="daily_critical",
+        selection=selection.selector("daily_critical"),
     )
     assert result.status is DbtStatus.SUCCESS, result.reason
     return next(tmp_path.rglob("compiled/dental_models/models/*/ledger/int_ledger_entries.sql")).read_text(

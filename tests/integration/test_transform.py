@@ -23,6 +23,7 @@ from dental_etl.connections import connect
 from dental_etl.exceptions import TableBusyError, TransformError
 from dental_etl.run import DbtStatus, NodeResult, NodeStatus
 from dental_etl.tracking.locks import advisory_lock
+from dental_etl.transform import selection
 
 #: Something that only a row holds.
 SECRET = "Featherstonehaugh-4711"
@@ -70,7 +71,11 @@ def test_what_stands_on_a_failed_model_counts_as_upstream_failed(
     # Far more than the mart's numeric(14, 2) can hold.
     _execute(analytics, 'UPDATE raw.procedurelog SET "ProcFee" = 1e15 WHERE "ProcStatus" = 2')
     result = transform.build(
-        settings, run_id=RUN_ID, as_of_date=TODAY, record=ignore, selector="financial_workflow"
+        settings,
+        run_id=RUN_ID,
+        as_of_date=TODAY,
+        record=ignore,
+        selection=selection.selector("financial_workflow"),
     )
     by_id = {node.unique_id.split(".")[2]: node for node in result.nodes}
     assert result.status is DbtStatus.FAILED
@@ -93,7 +98,7 @@ def test_an_error_that_quotes_a_row_leaves_the_row_in_the_database(
         f"""INSERT INTO raw.appointment ("AptNum", "AptStatus") VALUES (1, '{SECRET}')""",
     )
     result = transform.build(
-        settings, run_id="secret", as_of_date=TODAY, record=ignore, selector="smoke_test"
+        settings, run_id="secret", as_of_date=TODAY, record=ignore, selection=selection.selector("smoke_test")
     )
     assert {node.error_class for node in result.nodes if node.status is NodeStatus.ERROR} == {
         "Database Error"
@@ -135,7 +140,7 @@ def test_at_its_deadline_dbt_is_stopped_and_its_queries_are_cancelled(
             run_id=RUN_ID,
             as_of_date=TODAY,
             record=ignore,
-            selector="smoke_test",
+            selection=selection.selector("smoke_test"),
             deadline=datetime.now(UTC) + timedelta(seconds=10),
         )
     assert result.status is DbtStatus.FAILED
@@ -151,7 +156,7 @@ def test_a_lost_session_is_tried_again(settings: Settings, tables: Tables, analy
             run_id=RUN_ID,
             as_of_date=TODAY,
             record=_end_waiting_sessions(analytics, reader),
-            selector="smoke_test",
+            selection=selection.selector("smoke_test"),
             retry_pauses_seconds=(0.0, 0.0),
         )
     assert (result.status, result.reason) == (DbtStatus.SUCCESS, "")
