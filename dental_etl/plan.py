@@ -48,7 +48,7 @@ def plan_table(
     return TablePlan(
         config=config,
         strategy=config.extraction_strategy,
-        reason=_why_changes(config, status),
+        reason=_why_changes(config, status, now),
         refresh=refresh,
     )
 
@@ -87,7 +87,7 @@ def _why_full(
         return _resumed(status, config.strategy_reason)
     if _is_unfinished_full_copy(status):
         return _resumed(status, "full copy")
-    return _why_not_from_cursor(config, status) or _why_too_old(config, status.last_copied, now)
+    return _why_not_from_cursor(config, status)
 
 
 def _first_copy(status: CopyStatus | None) -> str:
@@ -118,17 +118,19 @@ def _why_not_from_cursor(config: TableConfig, status: CopyStatus) -> str | None:
     return None
 
 
-def _why_too_old(config: TableConfig, last_copied: datetime, now: datetime) -> str | None:
-    gap = now - last_copied
-    if gap <= timedelta(days=config.time_gap_threshold_days):
-        return None
-    return (
-        f"last copied {gap.days} days ago, more than the {config.time_gap_threshold_days} days "
-        f"of time_gap_threshold_days"
-    )
+def is_gap_too_long(config: TableConfig, last_copied: datetime | None, now: datetime) -> bool:
+    """Tell whether a table was left alone for so long that every row of it must be compared again."""
+    return last_copied is not None and now - last_copied > timedelta(days=config.time_gap_threshold_days)
 
 
-def _why_changes(config: TableConfig, status: CopyStatus | None) -> str:
+def _why_changes(config: TableConfig, status: CopyStatus | None, now: datetime) -> str:
     since = status.last_copied if status else None
-    when = f" since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if since else ""
-    return f"changes{when}: {config.strategy_reason}"
+    if since is None:
+        return f"changes: {config.strategy_reason}"
+    reason = f"changes since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {config.strategy_reason}"
+    if not is_gap_too_long(config, since, now):
+        return reason
+    return (
+        f"{reason}; last copied {(now - since).days} days ago, more than the "
+        f"{config.time_gap_threshold_days} days of time_gap_threshold_days, so every row is compared"
+    )

@@ -189,7 +189,10 @@ def _require_time_left(claim: ledger.Claim, now: datetime) -> None:
 
 def _plan(settings: Settings, table: str, refresh: RefreshMode, now: datetime) -> TablePlan:
     config = read_tables(settings.tables_file).get(table)
-    return plan_table(config, _copy_statuses(settings).get(table), refresh, now)
+    with connect(settings.replication) as connection, database_errors(Role.REPLICATION):
+        status.ensure_copy_status(connection)
+        copied = status.read_copy_status(connection, table)
+    return plan_table(config, copied, refresh, now)
 
 
 def _reconcile_seconds(settings: Settings, table: str) -> float:

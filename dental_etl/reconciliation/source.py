@@ -19,6 +19,7 @@ from dental_etl.extract.brake import require_deletes_allowed
 from dental_etl.extract.keys import Key
 from dental_etl.extract.proof import Basis, Proof
 from dental_etl.extract.queries import KeyRange
+from dental_etl.plan import is_gap_too_long
 from dental_etl.reconciliation import comparison, fingerprint
 from dental_etl.reconciliation.comparison import Compared
 from dental_etl.reconciliation.ranges import Depth
@@ -58,6 +59,7 @@ class SourceProver:
         self._fingerprint: str | None = None
         self._status = ProofStatus(table="")
         self._started_at: datetime | None = None
+        self._is_gap_too_long = False
 
     def why_unchanged(self, attempt: Attempt, status: CopyStatus) -> str | None:
         """Say why the table need not be read, from what the source says about its file."""
@@ -66,6 +68,7 @@ class SourceProver:
             ensure_proofs(attempt.replication)
             self._status = read_proof(attempt.replication, attempt.table)
         self._started_at = attempt.clock()
+        self._is_gap_too_long = is_gap_too_long(attempt.plan.config, status.last_copied, self._started_at)
         self._fingerprint = fingerprint.take(attempt)
         known, compared_at = self._status.fingerprint, self._status.compared_at
         if self._fingerprint is None or known != self._fingerprint or compared_at is None:
@@ -114,7 +117,7 @@ class SourceProver:
         if comparison.fits_one_scan(attempt, max(source_rows, replica_rows)):
             self._mend(attempt, tally, iter([comparison.compare(attempt, KeyRange())]), replica_rows)
             return self._finish(attempt, tally)
-        if is_whole or policy == "nightly":
+        if is_whole or policy == "nightly" or self._is_gap_too_long:
             self._mend(attempt, tally, comparison.steps(attempt, None), replica_rows)
             return self._finish(attempt, tally)
         if policy == "audit":

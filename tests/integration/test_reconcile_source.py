@@ -7,18 +7,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from threading import Event, Thread
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy import Connection
 
-from dental_etl.config import Settings, TableConfig
-from dental_etl.exceptions import DeleteBrakeError
+from dental_etl.config import Role, Settings, TableConfig
+from dental_etl.connections import engine
+from dental_etl.exceptions import DeadlineError, DeleteBrakeError
 from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import plan_table
+from dental_etl.reconciliation import comparison
 from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Severity, Strategy
-from dental_etl.sandbox.state import Sandbox
+from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 
 _FENCES = count(1)
@@ -358,3 +361,101 @@ def test_innodb_is_compared_whatever_its_file_says(night: Night, source_admin: C
     _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB")
     night()
     assert not night().reason.startswith("unchanged")
+
+
+AUDIT = replace(
+    STAMPED,
+    primary_incremental_column="VisitNum",
+    reconcile="audit",
+    estimated_rows=2_000_000,
+    estimated_size_mb=600,
+)
+
+
+def test_deletes_of_an_audited_table_are_found_every_night(
+    night: Night, source_admin: Connection, replication: Connection
+) -> None:
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB", rows=30_000)
+    night(AUDIT)
+    source_admin.exec_driver_sql("DELETE FROM visit WHERE VisitNum IN (3, 29000)")
+    night(AUDIT, budget_seconds=0.0)
+    assert _rows(replication) == _rows(source_admin)
+
+
+def test_a_table_that_was_left_alone_too_long_is_compared_whole(
+    night: Night, source_admin: Connection, replication: Connection
+) -> None:
+    rotating = replace(
+        AUDIT, reconcile="rotating", primary_incremental_column="Stamp", time_gap_threshold_days=30
+    )
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB", rows=30_000)
+    first = night(rotating)
+    replication.exec_driver_sql("UPDATE etl_copy_status SET last_copied = last_copied - INTERVAL 40 DAY")
+    replication.commit()
+    second = night(rotating, budget_seconds=0.0)
+    assert first.proven_at is not None
+    assert second.proven_at is not None
+    assert second.proven_at > first.proven_at
+
+
+def _too_late(*_arguments: object) -> NoReturn:
+    raise DeadlineError("The window closed.")
+
+
+def test_a_window_that_closes_over_the_comparison_keeps_the_changes(
+    night: Night, visits: Connection, replication: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night()
+    visits.exec_driver_sql("UPDATE visit SET Amount = 5, Stamp = NOW() WHERE VisitNum = 77")
+    monkeypatch.setattr(comparison, "compare", _too_late)
+    result = night()
+    assert [(one.check, one.severity) for one in result.findings] == [("reconcile", Severity.WARNING)]
+    assert _rows(replication) == _rows(visits)
+
+
+def test_a_comparison_that_is_the_extract_ends_with_the_window(
+    night: Night, visits: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night(UNSTAMPED)
+    monkeypatch.setattr(comparison, "compare", _too_late)
+    with pytest.raises(DeadlineError):
+        night(UNSTAMPED)
+
+
+def _move_money(settings: Settings, password: str, is_over: Event, moved: list[int]) -> None:
+    """Move an amount between two visits at a time, so that their sum never changes; no stamp tells."""
+    admin = replace(settings.source, role=Role.REPLICATION, user=ADMIN_USER, password=password)
+    with engine(admin).connect() as connection:
+        while not is_over.is_set():
+            one = 1 + (moved[0] * 7919) % 3000
+            amounts = f"Amount = Amount + IF(VisitNum = {one}, 1, -1)"
+            connection.exec_driver_sql(f"UPDATE visit SET {amounts} WHERE VisitNum IN ({one}, {3001 - one})")
+            connection.commit()
+            moved[0] += 1
+
+
+@pytest.mark.parametrize("engine_name", ["InnoDB", "MyISAM"])
+def test_writers_that_never_stop_leave_nothing_behind(
+    night: Night,
+    source_admin: Connection,
+    replication: Connection,
+    sandbox: Sandbox,
+    sandbox_settings: Settings,
+    engine_name: str,
+) -> None:
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine=engine_name)
+    source_admin.commit()
+    is_over, moved = Event(), [0]
+    writer = Thread(
+        target=_move_money, args=(sandbox_settings, sandbox.source.admin_password, is_over, moved)
+    )
+    writer.start()
+    try:
+        results = [night() for _ in range(3)]
+    finally:
+        is_over.set()
+        writer.join()
+    assert moved[0] > 0
+    assert Severity.CRITICAL not in {one.severity for result in results for one in result.findings}
+    night()
+    assert _rows(replication) == _rows(source_admin)

@@ -90,8 +90,8 @@ FIRST_COPY_STOPPED = CopyStatus(table="patient", checkpoint="{}", strategy="full
             STAMPED,
             replace(COPIED, last_copied=NOW - timedelta(days=31)),
             RefreshMode.INCREMENTAL,
-            "full_table",
-            "31 days ago",
+            "incremental",
+            "last copied 31 days ago, more than the 30 days of time_gap_threshold_days, so every row is compared",
             id="gap-too-long",
         ),
         pytest.param(
