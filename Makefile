@@ -1,7 +1,7 @@
 # `make demo` plays a night on a synthetic clinic; `make test` checks everything. Both set up what they need.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-.PHONY: help venv lint test demo down clean
+.PHONY: help venv lint test demo bench down clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ test: lint ## lint, then every test, on private servers
 
 demo: venv ## play the next night on a synthetic clinic: servers, workers, beat, Flower, dbt
 	@$(BIN)/dental-etl demo
+
+bench: venv ## copy the same tables with dental-etl, the servers alone and other tools; OPTIONS=--full
+	@$(BIN)/python -m ops.benchmarks $(OPTIONS)
 
 down: venv ## stop everything that `make demo` started
 	@$(BIN)/dental-etl demo --stop

@@ -13,9 +13,10 @@ _FOLDER = Path(__file__).parent
 _PIECE_ROWS = 100_000
 #: What Open Dental writes for "no date" where the zero date is not allowed.
 _NO_DATE = "0001-01-01"
+_CLINIC_TABLES = 436
 
 
-class DatasetName(StrEnum):
+class Shape(StrEnum):
     #: 45 columns, with the zero dates that real clinics have.
     WIDE = "procedurelog"
     #: The same without zero dates, which most other tools cannot copy.
@@ -28,24 +29,23 @@ class DatasetName(StrEnum):
 class Dataset:
     """One table and how it is made."""
 
-    name: DatasetName
+    table: str
+    shape: Shape
     rows: int
-    #: Primary key.
-    key: str
-    columns: int
     #: ``InnoDB`` or ``MyISAM``, at the source.
     engine: str
 
     @property
-    def table(self) -> str:
-        return str(self.name)
+    def key(self) -> str:
+        """Primary key."""
+        return "PerioMeasureNum" if self.shape is Shape.NARROW else "ProcNum"
 
     @property
     def statements(self) -> tuple[str, str]:
         """CREATE TABLE, and the INSERT of the rows from ``{first}`` to ``{last}``."""
-        file = "periomeasure.sql" if self.name is DatasetName.NARROW else "procedurelog.sql"
+        file = "periomeasure.sql" if self.shape is Shape.NARROW else "procedurelog.sql"
         create, insert = (_FOLDER / file).read_text(encoding="utf-8").split(";\n\n")
-        no_date = "0000-00-00" if self.name is DatasetName.WIDE else _NO_DATE
+        no_date = "0000-00-00" if self.shape is Shape.WIDE else _NO_DATE
         create = create.replace("{table}", self.table).replace("{engine}", self.engine)
         insert = insert.strip().removesuffix(";")
         return create, insert.replace("{table}", self.table).replace("{no_date}", no_date)
@@ -57,15 +57,32 @@ class Dataset:
 
 
 def datasets(wide_rows: int, engine: str) -> tuple[Dataset, ...]:
-    """Return the three tables; the narrow one has twice as many rows."""
-    return (
-        *(
-            Dataset(name=name, rows=wide_rows, key="ProcNum", columns=45, engine=engine)
-            for name in (DatasetName.WIDE, DatasetName.CLEAN)
-        ),
+    """Return one table of each shape; the narrow one has twice as many rows."""
+    return tuple(
         Dataset(
-            name=DatasetName.NARROW, rows=2 * wide_rows, key="PerioMeasureNum", columns=15, engine=engine
-        ),
+            table=str(shape),
+            shape=shape,
+            rows=wide_rows * (2 if shape is Shape.NARROW else 1),
+            engine=engine,
+        )
+        for shape in Shape
+    )
+
+
+def clinic(rows: int, engine: str) -> tuple[Dataset, ...]:
+    """Return 436 tables with so many rows together: a few are large, most are nearly empty.
+
+    The n-th table has about 1/n of the rows of the first, as in real clinics.
+    """
+    weights = [1 / number for number in range(1, _CLINIC_TABLES + 1)]
+    return tuple(
+        Dataset(
+            table=f"clinic{number:03}",
+            shape=Shape.NARROW if number % 3 == 0 else Shape.CLEAN,
+            rows=max(1, round(rows * weight / sum(weights))),
+            engine=engine,
+        )
+        for number, weight in enumerate(weights, start=1)
     )
 
 

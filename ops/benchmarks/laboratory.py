@@ -112,6 +112,7 @@ def laboratory(
             _forget_others(source, tables)
             for table in tables:
                 build(source, table)
+        forget_copies(lab)
         analyze(lab.settings, confirm_loss=True, now=datetime.now(UTC))
         yield lab
     finally:
@@ -125,6 +126,16 @@ def settings_of(sandbox: Sandbox) -> Settings:
     return load_settings(
         DictConfigProvider({**sandbox.environment(), "PROJECT_ROOT": str(Path(__file__).parents[2])})
     )
+
+
+def forget_copies(lab: Laboratory) -> None:
+    """Begin with targets that have never seen a table; the checksums of an older one may fit by chance."""
+    database = lab.settings.replication.database
+    with lab.mysql(lab.sandbox.replication) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE `{database}`")
+        cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4")
+    with lab.postgres() as connection, connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS raw, etl CASCADE")
 
 
 def fresh_database(lab: Laboratory, name: str) -> None:

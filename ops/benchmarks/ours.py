@@ -6,38 +6,39 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dental_etl import pipeline
 from dental_etl.config import Settings
 from dental_etl.connections import connect
+from dental_etl.report import RunReport
 from dental_etl.run import RunKind, new_run_id
 from dental_etl.sandbox import servers
+from dental_etl.tracking.migrations import migrate
 from ops.benchmarks.laboratory import settings_of
 
-_PHASES = {"extract": pipeline.extract_phase, "load": pipeline.load_phase}
+#: In place of a table: the whole night, dbt excepted, as the command line runs it.
+ALL = "--all"
 
 
 def main(directory: str, table: str, *phases: str) -> None:
-    """Copy one table by the phases that are named; those before them are done unmeasured.
+    """Copy one table by the phases that are named, or all tables.
 
     Args:
         directory: Of the sandbox.
-        table: Which.
-        phases: ``extract``, ``load`` or both.
+        table: Which, or `ALL`.
+        phases: ``extract``, ``load`` or both; those before them are done unmeasured.
     """
     settings = settings_of(servers.find(Path(directory)))
-    run_id = _open_run(settings, table)
-    if "extract" not in phases:
-        pipeline.extract_phase(settings, run_id, table, clock=_now)
+    work = _night(settings) if table == ALL else _table(settings, table, phases)
     _forget_peak()
     idle_mb = _status_mb("VmRSS")
     _say("ready")
     sys.stdin.readline()
     started, cpu = time.monotonic(), _cpu_seconds()
-    for phase in phases:
-        _PHASES[phase](settings, run_id, table, clock=_now)
+    work()
     _say(
         json.dumps(
             {
@@ -47,6 +48,30 @@ def main(directory: str, table: str, *phases: str) -> None:
             }
         )
     )
+
+
+def _night(settings: Settings) -> Callable[[], None]:
+    migrate(settings.analytics)
+    return lambda: _succeeded(pipeline.run_here(settings, clock=_now, wants_dbt=False))
+
+
+def _succeeded(made: RunReport) -> None:
+    if not made.pipeline_success:
+        raise SystemExit("the night failed; the run's report says why")
+
+
+def _table(settings: Settings, table: str, phases: Sequence[str]) -> Callable[[], None]:
+    run_id = _open_run(settings, table)
+    if "extract" not in phases:
+        pipeline.extract_phase(settings, run_id, table, clock=_now)
+
+    def work() -> None:
+        if "extract" in phases:
+            pipeline.extract_phase(settings, run_id, table, clock=_now)
+        if "load" in phases:
+            pipeline.load_phase(settings, run_id, table, clock=_now)
+
+    return work
 
 
 def _open_run(settings: Settings, table: str) -> str:

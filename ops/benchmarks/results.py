@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.benchmarks import limits
 from ops.benchmarks.contestants import Hop, Kind, Verdict
-from ops.benchmarks.datasets import DatasetName
+from ops.benchmarks.datasets import Shape
 from ops.benchmarks.measure import Cost
 
 _MEMORY_MB = 64.0
@@ -23,7 +23,8 @@ class Measurement:
     contestant: str
     kind: Kind
     hop: Hop
-    dataset: DatasetName
+    #: The table, or all of them.
+    dataset: str
     rows: int
     #: Which time over all contestants, from 1.
     round: int
@@ -69,10 +70,12 @@ class Results:
             key = (one.dataset, one.contestant)
             if key not in quickest or one.seconds < quickest[key].seconds:
                 quickest[key] = one
-        order = list(DatasetName)
-        return tuple(
-            sorted(quickest.values(), key=lambda one: (order.index(one.dataset), list(Hop).index(one.hop)))
-        )
+        return tuple(sorted(quickest.values(), key=lambda one: list(Hop).index(one.hop)))
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """What was copied, in the order of the first round."""
+        return tuple(dict.fromkeys(one.dataset for one in self.measurements))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -86,8 +89,8 @@ def budgets(results: Results) -> tuple[Budget, ...]:
     """Hold what was measured against what is promised, as far as it was measured."""
     best = results.best()
     found: list[Budget] = []
-    for dataset in DatasetName:
-        found += _of_dataset([one for one in best if one.dataset is dataset], dataset)
+    for dataset in results.datasets:
+        found += _of_dataset([one for one in best if one.dataset == dataset], dataset)
     ours = [one for one in results.measurements if one.kind is Kind.OURS]
     if ours:
         peak = max(one.cost.client.peak_mb for one in ours)
@@ -95,7 +98,7 @@ def budgets(results: Results) -> tuple[Budget, ...]:
     return tuple(found)
 
 
-def _of_dataset(best: Sequence[Measurement], dataset: DatasetName) -> list[Budget]:
+def _of_dataset(best: Sequence[Measurement], dataset: str) -> list[Budget]:
     one = {(m.kind, m.hop): m for m in best if m.kind is Kind.OURS}
     limit = {m.contestant: m for m in best if m.kind is Kind.LIMIT}
     peers = [m for m in best if m.kind is Kind.PEER and m.verdict is not None]
@@ -109,7 +112,7 @@ def _of_dataset(best: Sequence[Measurement], dataset: DatasetName) -> list[Budge
         ratio = first.cost.source_cpu_seconds / read.cost.source_cpu_seconds
         found.append(_at_most(f"{dataset}: source CPU of the extract beside SELECT *", ratio, 1.10, "x"))
     found += _beside_peers(dataset, second, both, [m for m in peers if m.hop is Hop.SECOND])
-    if both and dataset is not DatasetName.NARROW:
+    if both and dataset in {Shape.WIDE, Shape.CLEAN}:
         per_million = both.cost.client.cpu_seconds * 1e6 / both.rows
         found.append(
             _at_most(f"{dataset}: our CPU, both hops, a million rows", per_million, _OWN_CPU_SECONDS, "s")
@@ -118,7 +121,7 @@ def _of_dataset(best: Sequence[Measurement], dataset: DatasetName) -> list[Budge
 
 
 def _beside_peers(
-    dataset: DatasetName, second: Measurement | None, both: Measurement | None, peers: Sequence[Measurement]
+    dataset: str, second: Measurement | None, both: Measurement | None, peers: Sequence[Measurement]
 ) -> list[Budget]:
     if not peers:
         return []
@@ -158,7 +161,7 @@ def to_markdown(results: Results) -> str:
             f"{results.machine}; source tables {results.engine}; load average before: "
             f"{results.load_average:.1f}; the quickest of {rounds} round(s) each, all in one run."
         ),
-        *(_dataset_part(results, dataset) for dataset in DatasetName),
+        *(_dataset_part(results, dataset) for dataset in results.datasets),
         "## Budgets",
         _table(
             ("promise", "measured", "met"),
@@ -179,8 +182,8 @@ starts; peak of ours is above the idle worker. source, replica, pg: CPU seconds 
 that everything else on the machine kept busy meanwhile; above 0 the wall times are longer than they need be."""
 
 
-def _dataset_part(results: Results, dataset: DatasetName) -> str:
-    best = [one for one in results.best() if one.dataset is dataset]
+def _dataset_part(results: Results, dataset: str) -> str:
+    best = [one for one in results.best() if one.dataset == dataset]
     if not best:
         return ""
     ours = {one.hop: one for one in best if one.kind is Kind.OURS}

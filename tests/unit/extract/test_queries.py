@@ -41,3 +41,10 @@ def test_text_is_compared_byte_by_byte_and_null_equals_null() -> None:
 
 def test_a_retired_replica_is_no_other_tables_shadow() -> None:
     assert queries.retired_table("patient") != queries.retired_table("patient#retired")
+
+
+def test_the_first_rows_beyond_a_key_come_in_the_order_of_the_key() -> None:
+    sql = queries.first_rows(SCHEMA, "x", KeyRange(after=(7,)), 100)
+    assert sql == (
+        "SELECT x FROM `patient` FORCE INDEX (PRIMARY) WHERE `PatNum` > 7 ORDER BY `PatNum` LIMIT 100"
+    )
