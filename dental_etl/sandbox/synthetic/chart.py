@@ -239,6 +239,8 @@ class Chart:
             RecallStatus=0,
             Note="",
             IsDisabled=int(world.chance(0.02)),
+            DisableUntilBalance=100.0 if world.chance(0.05) else 0.0,
+            DisableUntilDate=due + timedelta(days=world.between(30, 90)) if world.chance(0.03) else NO_DATE,
             **values,
         )
 

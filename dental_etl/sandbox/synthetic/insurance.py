@@ -32,6 +32,7 @@ class ClaimProcStatus(IntEnum):
     PREAUTHORISATION = 2
     BENEFIT_ADJUSTMENT = 3
     SUPPLEMENTAL = 4
+    CAPITATED_CLAIM = 5
     ESTIMATE = 6
     CAPITATION_COMPLETE = 7
     CAPITATION_ESTIMATE = 8
@@ -88,7 +89,7 @@ class Insurance:
                 if procedure["ProcNum"] in self._estimates
             ]
             if rows and coverage.plan.kind == "c":
-                self._complete_capitation(rows)
+                self._complete_capitation(patient, coverage, rows)
             elif rows:
                 self._submit(patient, coverage, rows, is_first=position == 0)
 
@@ -153,13 +154,19 @@ class Insurance:
             **_BLANKS,
         )
 
-    def _complete_capitation(self, rows: list[Row]) -> None:
-        today = self._world.today
+    def _complete_capitation(self, patient: Patient, coverage: Coverage, rows: list[Row]) -> None:
+        """Write off what the plan's monthly sum covers; some plans want a claim all the same."""
+        today, status, claim = self._world.today, ClaimProcStatus.CAPITATION_COMPLETE, 0
+        if self._world.chance(0.1):
+            sent = self._add_claim(patient, coverage, "Cap", "R")
+            sent["DateReceived"] = today
+            status, claim = ClaimProcStatus.CAPITATED_CLAIM, sent["ClaimNum"]
         for row in rows:
             self._world.touch(
                 "claimproc",
                 row,
-                Status=int(ClaimProcStatus.CAPITATION_COMPLETE),
+                Status=int(status),
+                ClaimNum=claim,
                 WriteOff=row["WriteOffEst"],
                 DateCP=today,
                 ProcDate=today,
@@ -310,7 +317,7 @@ class Insurance:
                 CheckNum=str(world.between(10000, 99999)),
                 CarrierName=carrier["CarrierName"],
                 PayType=world.pick(self._practice.definitions[32]),
-                IsPartial=0,
+                IsPartial=int(world.chance(0.01)),
                 ClinicNum=self._practice.clinics[0]["ClinicNum"],
             )
         check = self._checks[key]

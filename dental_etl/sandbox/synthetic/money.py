@@ -42,6 +42,8 @@ class Money:
             world.at(world.weekday_in(world.between(50, 75)), partial(self._settle_rest, patient, procedures))
         if world.chance(0.01):
             self._prepay(patient)
+        if world.chance(0.003):
+            self._discount(patient)
 
     def charge_missed(self, patient: Patient, procedure: Row) -> None:
         """Charge for an appointment that the patient missed."""
@@ -103,6 +105,11 @@ class Money:
         payment = self._add_payment(patient, amount)
         kind = self._practice.definitions[29][int(self._world.chance(0.3))]
         self._add_split(payment, patient.row, amount, 0, UnearnedType=kind)
+
+    def _discount(self, patient: Patient) -> None:
+        """Give a discount as older versions did: a payment that nobody made."""
+        payment = self._add_payment(patient, 15.0)
+        self._add_split(payment, patient.row, 15.0, patient.dentist["ProvNum"], IsDiscount=1)
 
     def _add_payment(self, patient: Patient, amount: float, payment_type: int | None = None) -> Row:
         world = self._world

@@ -107,7 +107,8 @@ class Office:
     def _plan_a_day(self, day: date) -> None:
         world, practice = self._world, self._practice
         for order, provider in enumerate((*practice.dentists, *practice.hygienists)):
-            clinic = practice.clinics[order % 2]["ClinicNum"]
+            # Everybody works at both clinics, on alternate days.
+            clinic = practice.clinics[(order + day.weekday()) % 2]["ClinicNum"]
             row = world.add(
                 "schedule", SchedDate=day, StartTime=time(8), StopTime=time(17), SchedType=1,
                 ProvNum=provider["ProvNum"], ClinicNum=clinic,

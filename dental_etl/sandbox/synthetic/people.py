@@ -187,6 +187,7 @@ class People:
                 RefDate=row["DateFirstVisit"],
                 RefType=1,
             )
+            self._add_more_referrals(row)
         if world.chance(0.2):
             world.add("disease", PatNum=number, DiseaseDefNum=world.between(1, 4), DateStart=_NOBODY_MOVES_IN)
         if world.chance(0.12):
@@ -206,6 +207,20 @@ class People:
             )
         if world.chance(0.08):
             world.add("toothinitial", PatNum=number, ToothNum=str(world.between(1, 32)), InitialType=0)
+
+    def _add_more_referrals(self, row: Row) -> None:
+        """Add a second source, or somebody to whom the patient was sent on."""
+        world = self._world
+        for order, (kind, share) in enumerate(((1, 0.05), (0, 0.1)), start=2):
+            if world.chance(share):
+                world.add(
+                    "refattach",
+                    ReferralNum=world.pick(self._practice.referrals)["ReferralNum"],
+                    PatNum=row["PatNum"],
+                    ItemOrder=order,
+                    RefDate=row["DateFirstVisit"],
+                    RefType=kind,
+                )
 
     def _insure(self, family: list[Patient]) -> None:
         world = self._world

@@ -327,6 +327,7 @@ def _add_preferences(world: World, practice: Practice) -> None:
         "AgingProcLifo": 0,
         "BalancesDontSubtractIns": 0,
         "BrokenAppointmentAdjustmentType": practice.definitions[1][3],
+        "ConfirmStatusEmailed": practice.definitions[2][1],
         "CorruptedDatabase": 0,
         "DataBaseVersion": "24.3.32.0",
         "DateLastAging": _iso(day_before),

@@ -69,6 +69,8 @@ class Visits:
     def book_treatment(self, patient: Patient) -> None:
         """Make an appointment for what was found, if the patient wants it done."""
         wanted = [procedure for procedure in patient.planned if procedure["AptNum"] == 0]
+        if len(wanted) > 1 and self._world.chance(0.3):
+            wanted = wanted[: len(wanted) // 2]  # the rest stays on the plan, for another year perhaps
         if wanted and not patient.is_gone:
             day = self._world.weekday_in(self._world.between(5, 40))
             self._book(patient, day, wanted, is_hygiene=False)
@@ -158,6 +160,7 @@ class Visits:
         )
         if patient.visits == 0:
             self._office.welcome(patient)
+            world.touch("patient", patient.row, DateFirstVisit=world.today)
         if world.chance(0.005):
             self._add_appointment(patient, world.today, [], _NOTE, is_hygiene=False)
         patient.visits += 1

@@ -162,6 +162,39 @@ def test_appointments_end_in_every_way(world: World, status: int) -> None:
     assert any(row["AptStatus"] == status for row in world.rows["appointment"])
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("patplan", "Ordinal", 2),
+        ("payment", "PayType", 0),
+        ("payplan", "IsDynamic", 1),
+        ("recall", "DisableUntilBalance", 100.0),
+        ("refattach", "RefType", 0),
+        ("refattach", "ItemOrder", 2),
+    ],
+)
+def test_what_the_marts_ask_about_occurs(world: World, table: str, column: str, value: object) -> None:
+    assert value in {row.get(column) for row in world.rows[table]}
+
+
+def test_first_visits_are_dated_when_they_happen(world: World) -> None:
+    first: dict[int, date] = {}
+    for row in world.rows["procedurelog"]:
+        if row["ProcStatus"] == 2:
+            first[row["PatNum"]] = min(first.get(row["PatNum"], AS_OF), row["ProcDate"])
+    recorded = {row["PatNum"]: row["DateFirstVisit"] for row in world.rows["patient"]}
+    assert [number for number, day in first.items() if recorded[number] == day] != []
+
+
+def test_part_of_a_treatment_plan_may_be_left(world: World) -> None:
+    done: set[int] = set()
+    left: set[int] = set()
+    for row in world.rows["treatplanattach"]:
+        procedure = world.rows["procedurelog"][row["ProcNum"] - 1]
+        (done if procedure["ProcStatus"] == 2 else left).add(row["TreatPlanNum"])
+    assert done & left
+
+
 def test_payments_equal_their_splits(world: World) -> None:
     paid = _totals(world.rows["payment"], "PayNum", "PayAmt")
     assert _totals(world.rows["paysplit"], "PayNum", "SplitAmt") == paid
