@@ -20,7 +20,8 @@ from workers.task_class import ChunkTask, TableTask
 logger = logging.getLogger(__name__)
 
 
-@shared_task(bind=True, base=TableTask, name=TaskName.EXTRACT.value, stage=Stage.EXTRACT)
+# No result of an extract is kept in Redis: the chord counts loads, Flower shows the events, the ledger knows.
+@shared_task(bind=True, base=TableTask, name=TaskName.EXTRACT.value, stage=Stage.EXTRACT, ignore_result=True)
 def extract(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | float] | None:
     """Copy one table from the source to replication; counts go to Flower, None when it was done already."""
     helpers = partial(_call_helpers, run_id, table, Category(category))
@@ -46,7 +47,7 @@ def _call_helpers(run_id: str, table: str, category: Category, numbers: Sequence
         logger.warning("The broker took no messages for the ranges of %s; they are copied here", table)
 
 
-@shared_task(bind=True, base=ChunkTask, name=TaskName.EXTRACT_CHUNK.value)
+@shared_task(bind=True, base=ChunkTask, name=TaskName.EXTRACT_CHUNK.value, ignore_result=True)
 def extract_chunk(_self: Any, run_id: str, table: str, category: str, number: int) -> dict[str, int]:
     """Copy one key range of a large table, unless it is done or somebody is at it."""
     return {"rows_read": pipeline.extract_chunk_phase(settings(), run_id, table, number, clock=now)}
