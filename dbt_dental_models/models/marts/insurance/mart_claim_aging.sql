@@ -1,4 +1,4 @@
-{{ config(tags=['insurance', 'critical', 'date_relative']) }}
+{{ config(tags=['insurance', 'system_b', 'critical', 'date_relative']) }}
 
 with claims as (
     select * from {{ ref('int_claims_opened') }}

@@ -1,4 +1,4 @@
-{{ config(tags=['insurance', 'date_relative']) }}
+{{ config(tags=['insurance', 'system_b', 'date_relative']) }}
 
 with estimates as (
     select * from {{ ref('int_insurance_estimates_dated') }}

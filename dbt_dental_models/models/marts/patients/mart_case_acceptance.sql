@@ -1,4 +1,4 @@
-{{ config(tags=['clinical', 'date_relative']) }}
+{{ config(tags=['clinical', 'system_a', 'date_relative']) }}
 
 with procedures as (
     select * from {{ ref('int_treatment_accepted') }}
