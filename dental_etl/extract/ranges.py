@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from dental_etl.exceptions import TableBusyError
+from dental_etl.exceptions import DatabaseTransactionError, TableBusyError
 from dental_etl.extract import keys, paging, queries
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.governor import first_pace
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 #: A range is that many full reads: long enough to be worth a message, short enough to share a table evenly.
 READS_PER_CHUNK = 8
 _LOOK_AGAIN_SECONDS = 0.2
+#: Deadlocks with helpers that one attempt puts up with.
+_MOST_CONFLICTS = 10
 
 
 def is_worth_sharing(attempt: Attempt) -> bool:
@@ -101,15 +103,27 @@ def fill(attempt: Attempt, copy_id: str) -> Moved:
     if attempt.helpers is not None:
         # The first ones come first; the owner begins at the other end.
         attempt.helpers([chunk.number for chunk in left[:-1]])
+    conflicts = 0
     while left:
-        worked = [work(attempt, chunk.number) for chunk in reversed(left)]
-        if not any(worked):
+        outcomes = [_work_patiently(attempt, chunk.number, conflicts) for chunk in reversed(left)]
+        conflicts += outcomes.count(None)
+        if not any(outcomes):
             time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
         left = _open(attempt, copy_id)
     moved = _moved(attempt, copy_id)
     attempt.reader.totals = _added(before, moved)
     attempt.coercions = counted + Counter({(column, kind): rows for column, kind, rows in moved.coercions})
     return moved
+
+
+def _work_patiently(attempt: Attempt, number: int, conflicts: int) -> bool | None:
+    """Work a range as `work` does; None if a helper's page stood in the way, which passes."""
+    try:
+        return work(attempt, number)
+    except DatabaseTransactionError:
+        if conflicts >= _MOST_CONFLICTS:
+            raise
+        return None
 
 
 def work(attempt: Attempt, number: int) -> bool:

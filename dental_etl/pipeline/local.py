@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from dental_etl.config import Settings, read_tables
 from dental_etl.exceptions import ETLPipelineError
 from dental_etl.pipeline import closing, night
-from dental_etl.pipeline.tables import Clock, ledger_transaction, run_table
+from dental_etl.pipeline.tables import Clock, extract_chunk_phase, ledger_transaction, run_table
 from dental_etl.plan import TablePlan
 from dental_etl.report import RunReport
 from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
 from dental_etl.tracking import ledger
+
+logger = logging.getLogger(__name__)
 
 
 def run_here(
@@ -34,7 +37,8 @@ def run_here(
         names: Only these tables; all when empty.
         category: Only tables of this category.
         refresh: What was asked for.
-        max_workers: Large tables at a time; smaller ones follow one after another.
+        max_workers: Large tables, or key ranges of one, at a time; smaller tables follow one after
+            another. The places at the source bound it in any case.
             Source: requirement "ETL pipeline architecture", priority processor.
         wants_dbt: Build the models when every table arrived.
         on_start: Told the run's id as soon as it exists.
@@ -78,8 +82,26 @@ def _work(
 ) -> None:
     large = [plan for plan in plans if plan.config.performance_category is Category.LARGE]
     with ThreadPoolExecutor(max_workers=max_workers, thread_name_prefix="table") as pool:
-        for done in [pool.submit(run_table, settings, run_id, plan.table, clock=clock) for plan in large]:
+
+        def run_large(plan: TablePlan) -> None:
+            def call(numbers: Sequence[int]) -> None:
+                for number in numbers:
+                    pool.submit(_help, settings, run_id, plan.table, number, clock)
+
+            # A helper comes when no large table waits for a thread any more.
+            helpers = call if max_workers > 1 else None
+            run_table(settings, run_id, plan.table, clock=clock, helpers=helpers)
+
+        for done in [pool.submit(run_large, plan) for plan in large]:
             done.result()
     for plan in plans:
         if plan not in large:
             run_table(settings, run_id, plan.table, clock=clock)
+
+
+def _help(settings: Settings, run_id: str, table: str, number: int, clock: Clock) -> None:
+    """Work one key range of a large table; what is left undone, the thread of the table does."""
+    try:
+        extract_chunk_phase(settings, run_id, table, number, clock=clock)
+    except ETLPipelineError as error:
+        logger.info("Range %s of %s is left to the table's own extract: %s", number, table, error.code)
