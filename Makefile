@@ -1,7 +1,7 @@
 # `make demo` plays a night on a synthetic clinic; `make test` checks everything. Both set up what they need.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-.PHONY: help venv lint test demo bench down clean
+.PHONY: help venv lint test demo bench faults soak down clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ demo: venv ## play the next night on a synthetic clinic: servers, workers, beat,
 
 bench: venv ## copy the same tables with dental-etl, the servers alone and other tools; OPTIONS=--full
 	@$(BIN)/python -m ops.benchmarks $(OPTIONS)
+
+faults: venv ## kill, cut, fill and freeze whatever a night needs, compare every value; ONLY="Redis" for some
+	@$(BIN)/python -m ops.faults play $(if $(ONLY),--only "$(ONLY)")
+
+soak: venv ## random kills for MINUTES=10 while the clinic changes, every night compared
+	@$(BIN)/python -m ops.faults soak $(or $(MINUTES),10)
 
 down: venv ## stop everything that `make demo` started
 	@$(BIN)/dental-etl demo --stop

@@ -128,6 +128,7 @@ class Night:
             if is_swept and time.monotonic() - swept_at > _SWEEP_SECONDS:
                 swept_at = time.monotonic()
                 self.theatre.send("etl.sweep", Queue.CONTROL, stale_seconds=_STALE_SECONDS)
+            self.theatre.require_hosts()
             row = self.row()
             return row if row is not None and row.status.is_terminal else None
 
@@ -158,6 +159,8 @@ class Theatre:
         }
         analyze(self.settings, now=datetime.now(UTC))
         self._nights = 0
+        #: Hosts that a scene took away.
+        self._lost: set[str] = set()
 
     def close(self) -> None:
         stack.stop(self.directory)
@@ -228,6 +231,7 @@ class Theatre:
         wait: bool = True,
     ) -> stack.Process:
         stack.log(self.directory, name).unlink(missing_ok=True)
+        self._lost.discard(name)
         queues, count = HOSTS[name]
         arguments = stack.worker_arguments(queues, processes=count, node=name, app=app)
         variables = {**self.environment, **(environment or {})}
@@ -249,14 +253,21 @@ class Theatre:
 
     def lose_host(self, name: str) -> None:
         """End a host's processes at once, as a lost machine does; its connections end with it."""
+        self._lost.add(name)
         parent = self.host(name)
         family = [parent, *parent.children(recursive=True)]
         for process in family:
             process.kill()
         psutil.wait_procs(family, timeout=30)
 
-    def stop_hosts(self) -> None:
-        stack.stop(self.directory)
+    def require_hosts(self) -> None:
+        """Pass while every host that was started last under its name is alive, and no scene ended it."""
+        last = {process.name: process for process in stack.processes(self.directory)}
+        for name in HOSTS.keys() - self._lost:
+            require(
+                that=name in last and last[name].find() is not None,
+                otherwise=f"the host {name} died by itself; see {stack.log(self.directory, name)}",
+            )
 
     def strays(self) -> list[psutil.Process]:
         """Return the processes with our settings that belong to no living host."""
