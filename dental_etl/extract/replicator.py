@@ -165,7 +165,8 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
         )
     why_full = _why_full(attempt, found, has_replica=has_replica, is_fresh=published is not None)
     can_compare = prover is not None and _can_compare(attempt, status, checkpoint, has_replica=has_replica)
-    if prover is not None and why_unchanged is not None and (why_full is None or can_compare):
+    is_intact = has_replica and checkpoint is None and status.last_copied is not None
+    if prover is not None and why_unchanged is not None and is_intact and not attempt.plan.refresh.is_full:
         return _unchanged(attempt, status, prover, why_unchanged)
     if why_full is None:
         status = copy_changes(attempt, status, checkpoint)

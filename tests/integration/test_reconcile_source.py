@@ -459,3 +459,18 @@ def test_writers_that_never_stop_leave_nothing_behind(
     assert Severity.CRITICAL not in {one.severity for result in results for one in result.findings}
     night()
     assert _rows(replication) == _rows(source_admin)
+
+
+def test_an_unchanged_table_without_a_key_is_not_copied_again(
+    night: Night, source_admin: Connection, sandbox: Sandbox
+) -> None:
+    _table(source_admin, "VisitNum bigint NOT NULL", "1")
+    _age_file(sandbox)
+    night(UNSTAMPED)
+    assert night(UNSTAMPED).rows_read == 0
+
+
+def test_a_full_refresh_reads_an_unchanged_table(night: Night, visits: Connection, sandbox: Sandbox) -> None:
+    _age_file(sandbox)
+    night()
+    assert night(STAMPED, RefreshMode.FULL).rows_read == 3000
