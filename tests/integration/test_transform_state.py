@@ -1,0 +1,192 @@
+"""Builds that depend on earlier ones or on what arrived, on a project of four models."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from dental_etl import transform
+from dental_etl.config import Settings
+from dental_etl.exceptions import TransformError
+from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus
+from dental_etl.transform import selection, state
+
+TODAY = date(2026, 1, 31)
+REAL_PROJECT = Path(__file__).parents[2] / "dbt_dental_models"
+
+_SOURCES = """
+version: 2
+sources:
+  - name: opendental
+    schema: "{{ var('raw_schema', 'raw') }}"
+    config:
+      loaded_at_query: >
+        select max(last_loaded) from {{ this.schema }}.etl_load_status where table_name = '{{ this.identifier }}'
+      freshness: {warn_after: {count: 24, period: hour}}
+    tables: [{name: patient}, {name: provider}]
+"""
+_MODELS = {
+    "staging/stg_patient.sql": """select "PatNum" as patient_id from {{ source('opendental', 'patient') }}""",
+    "staging/stg_provider.sql": """select "ProvNum" as provider_id from {{ source('opendental', 'provider') }}""",
+    # Fails while there is no patient.
+    "marts/share_of_one.sql": "select 1 / count(*) as share from {{ ref('stg_patient') }}",
+    "marts/providers_counted.sql": "select count(*) as providers from {{ ref('stg_provider') }}",
+}
+
+Build = Callable[..., DbtResult]
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, once for all tests."""
+    root = tmp_path_factory.mktemp("small")
+    project = root / "dbt_dental_models"
+    for name in ("dbt_project.yml", "profiles.yml", "packages.yml"):
+        project.mkdir(exist_ok=True)
+        shutil.copy(REAL_PROJECT / name, project)
+    shutil.copytree(REAL_PROJECT / "macros", project / "macros")
+    (project / "macros" / "labels.sql").unlink()
+    for name, sql in {"staging/_sources.yml": _SOURCES, **_MODELS}.items():
+        path = project / "models" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sql, encoding="utf-8")
+    (project / "dbt_project.yml").write_text(
+        (project / "dbt_project.yml").read_text(encoding="utf-8").replace("        +group: core", ""),
+        encoding="utf-8",
+    )
+    return root
+
+
+@pytest.fixture
+def settings(sandbox_settings: Settings, parsed: Path, tmp_path: Path) -> Settings:
+    root = tmp_path / "project"
+    shutil.copytree(parsed, root)
+    return replace(sandbox_settings, project_root=root, artifacts_url=str(tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def raw(analytics: Connection) -> Connection:
+    """Two raw tables with a row each, loaded just now."""
+    _execute(
+        analytics,
+        "CREATE SCHEMA raw",
+        'CREATE TABLE raw.patient ("PatNum" bigint)',
+        'CREATE TABLE raw.provider ("ProvNum" bigint)',
+        "INSERT INTO raw.patient VALUES (1)",
+        "INSERT INTO raw.provider VALUES (1)",
+        "CREATE TABLE raw.etl_load_status (table_name text, last_loaded timestamptz)",
+        "INSERT INTO raw.etl_load_status VALUES ('patient', now() - interval '1 hour'),"
+        " ('provider', now() - interval '1 hour')",
+    )
+    return analytics
+
+
+@pytest.fixture
+def build(settings: Settings, raw: Connection) -> Build:
+    def run(chosen: selection.Selection | None = None, run_id: str = "first") -> DbtResult:
+        return transform.build(
+            settings,
+            run_id=run_id,
+            as_of_date=TODAY,
+            record=_ignore,
+            selection=chosen,
+            retry_pauses_seconds=(),
+        )
+
+    return run
+
+
+def test_without_a_green_build_there_is_nothing_to_compare_with(settings: Settings) -> None:
+    with pytest.raises(TransformError, match="no green build"):
+        state.last_success(settings)
+
+
+def test_a_deploy_builds_what_the_code_changed(settings: Settings, build: Build) -> None:
+    build()
+    mart = settings.dbt_project_dir / "models/marts/providers_counted.sql"
+    mart.write_text(mart.read_text(encoding="utf-8") + " where true", encoding="utf-8")
+    result = build(selection.changed_code(state.last_success(settings)), run_id="second")
+    assert _models(result) == {"providers_counted": NodeStatus.SUCCESS}
+
+
+def test_a_catch_up_builds_what_stands_on_tables_loaded_since(
+    settings: Settings, raw: Connection, build: Build
+) -> None:
+    build()
+    _execute(raw, "UPDATE raw.etl_load_status SET last_loaded = now() WHERE table_name = 'patient'")
+    result = build(selection.new_rows(state.last_success(settings)), run_id="second")
+    assert _models(result) == dict.fromkeys(("stg_patient", "share_of_one"), NodeStatus.SUCCESS)
+
+
+def test_models_above_a_missing_table_are_held_back_by_name(build: Build) -> None:
+    result = build(selection.without(["provider"]))
+    assert (result.status, _models(result)) == (
+        DbtStatus.SUCCESS,
+        {
+            "stg_patient": NodeStatus.SUCCESS,
+            "share_of_one": NodeStatus.SUCCESS,
+            "stg_provider": NodeStatus.SKIPPED,
+            "providers_counted": NodeStatus.SKIPPED,
+        },
+    )
+
+
+def test_a_build_with_models_held_back_is_none_to_compare_with(settings: Settings, build: Build) -> None:
+    build(selection.without(["provider"]))
+    with pytest.raises(TransformError, match="no green build"):
+        state.last_success(settings)
+
+
+def test_a_retry_builds_what_had_failed_and_makes_the_build_green(
+    settings: Settings, raw: Connection, build: Build
+) -> None:
+    _execute(raw, "DELETE FROM raw.patient")
+    assert build().status is DbtStatus.FAILED
+    _execute(raw, "INSERT INTO raw.patient VALUES (1)")
+    result = transform.retry(settings, run_id=None, record=_ignore)
+    assert _models(result) == {"share_of_one": NodeStatus.SUCCESS}
+    assert (state.last_success(settings) / "manifest.json").exists()
+
+
+def test_a_retry_refuses_a_project_that_has_changed(
+    settings: Settings, raw: Connection, build: Build
+) -> None:
+    _execute(raw, "DELETE FROM raw.patient")
+    build()
+    (settings.dbt_project_dir / "models/marts/providers_counted.sql").write_text("select 1 as providers")
+    with pytest.raises(TransformError, match="changed since"):
+        transform.retry(settings, run_id=None, record=_ignore)
+
+
+def test_a_green_build_leaves_nothing_to_retry(settings: Settings, build: Build) -> None:
+    build()
+    with pytest.raises(TransformError, match="failed nodes to retry"):
+        transform.retry(settings, run_id=None, record=_ignore)
+
+
+def test_the_catalogue_of_models_is_one_page(settings: Settings, build: Build) -> None:
+    build()
+    result = transform.docs(settings, run_id="first", as_of_date=TODAY)
+    assert "providers_counted" in (Path(result.artifacts or "") / "docs/static_index.html").read_text()
+
+
+def _ignore(_node: NodeResult) -> None:
+    """Record nothing."""
+
+
+def _models(result: DbtResult) -> dict[str, NodeStatus]:
+    return {
+        node.unique_id.split(".")[2]: node.status for node in result.nodes if node.resource_type == "model"
+    }
+
+
+def _execute(connection: Connection, *statements: str) -> None:
+    for statement in statements:
+        connection.execute(text(statement))
+    connection.commit()
