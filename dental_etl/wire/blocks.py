@@ -61,7 +61,7 @@ class BlockEncoder:
             return self._null(column)
         if column.is_binary:
             return self._binary_prefix + field.hex().encode("ascii")
-        if field == NULL and not column.may_be_null:
+        if field == NULL and column.is_marked:
             return NULL
         if field == self._markers.get(column.name):
             self.coercions[column.name, "zero_date"] += 1

@@ -61,7 +61,9 @@ class ApartColumn:
     name: str
     #: Written as hexadecimal digits; else text, checked value by value.
     is_binary: bool
-    #: NULL is NULL. Else NULL arrives as its marker, and a real NULL means that the server gave up.
+    #: NULL arrives as its marker, and a real NULL means that the server gave up.
+    is_marked: bool
+    #: NULL is NULL; neither this nor `is_marked` for a column that is never NULL.
     may_be_null: bool
     #: Text behind `UNCERTAIN` has letters that Unicode does not have; the server put a ``?`` for each.
     may_be_uncertain: bool = False
@@ -157,6 +159,7 @@ def _apart_column(column: Column, target: Target) -> ApartColumn:
     return ApartColumn(
         name=column.name,
         is_binary=_is_binary(column, target),
+        is_marked=is_marked,
         may_be_null=column.is_nullable and not is_marked,
         may_be_uncertain=target is Target.POSTGRES and _is_foreign(column),
     )

@@ -116,3 +116,24 @@ def test_long_text_that_is_null_is_null() -> None:
 
 def test_the_first_column_may_travel_apart() -> None:
     assert encoder(Target.MYSQL, b="blob").pack([b"\x01"]) == b"01"
+
+
+def test_a_byte_that_looks_like_null_is_none_in_a_required_ascii_column() -> None:
+    column = Column(
+        name="a", data_type="varchar", column_type="varchar(9)", is_nullable=False, charset="ascii"
+    )
+    blocks = BlockEncoder(
+        row_format(TableSchema(name="t", engine="MyISAM", columns=(column,)), Target.POSTGRES)
+    )
+    assert blocks.encode([blocks.pack([b"\xfd"])]) == "\ufffd\n".encode()
+
+
+def test_text_that_the_server_could_not_convert_is_counted() -> None:
+    column = Column(
+        name="a", data_type="varchar", column_type="varchar(9)", is_nullable=True, charset="cp1251"
+    )
+    blocks = BlockEncoder(
+        row_format(TableSchema(name="t", engine="MyISAM", columns=(column,)), Target.POSTGRES)
+    )
+    assert blocks.encode([blocks.pack([b"\xffa?"])]) == b"a?\n"
+    assert blocks.coercions == {("a", "invalid_utf8"): 1}
