@@ -112,9 +112,8 @@ def _play(theatre: Theatre, name: str) -> Verdict:
         broken_promise=broken,
         skipped=skipped,
     )
-    console.print(
-        f"{datetime.now(UTC):%H:%M:%S} {name}: {_word(found)} after {seconds:.0f} s {broken or skipped}"
-    )
+    detail = verdict.describe(found) or skipped
+    console.print(f"{datetime.now(UTC):%H:%M:%S} {name}: {_word(found)} after {seconds:.0f} s {detail}")
     return found
 
 

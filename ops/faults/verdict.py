@@ -86,6 +86,18 @@ class Verdict:
         )
 
 
+def describe(one: Verdict) -> str:
+    """Say in words what is not right; empty when everything is."""
+    wrong = {
+        "a table was not committed exactly once per phase": not one.is_once,
+        "a run was not reported exactly once": not one.is_reported_once,
+        f"{one.different_tables} tables differ from the source": one.different_tables > 0,
+        f"{one.leftovers} processes are left over": one.leftovers > 0,
+        one.broken_promise: bool(one.broken_promise),
+    }
+    return "; ".join(text for text, holds in wrong.items() if holds)
+
+
 def watch(settings: Settings) -> None:
     """Let the analytics database count the commits of the runs to come."""
     _execute(settings, _WATCH)
