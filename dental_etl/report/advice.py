@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from dental_etl.report.contents import Outcome, RunReport
+from dental_etl.report.contents import Outcome, RunReport, held_back_nodes
 from dental_etl.report.wording import counted, listed
 from dental_etl.run import DbtStatus, RunKind, TableResult
 
@@ -126,7 +126,13 @@ def _after_dbt(report: RunReport) -> Iterator[NextStep]:
         why = f"dbt failed: {report.dbt.reason.rstrip('.')}." if report.dbt.reason else "dbt failed."
         yield NextStep(why=f"{why} Marts below the failed nodes are last night's.", commands=(_BUILD,))
     elif report.failed and report.header.kind is RunKind.NIGHTLY:
-        yield NextStep(why="The marts are last night's. Once the tables are loaded:", commands=(_BUILD,))
+        held = held_back_nodes(report.dbt) if report.dbt else ()
+        what = (
+            f"{counted(len(held), 'model')} held back: last night's stay"
+            if held
+            else "The marts are last night's"
+        )
+        yield NextStep(why=f"{what}. Once the tables are loaded:", commands=(_BUILD,))
 
 
 def _after_drift(report: RunReport) -> Iterator[NextStep]:

@@ -228,6 +228,11 @@ def held_back_nodes(dbt: DbtResult) -> tuple[NodeResult, ...]:
     return tuple(n for n in dbt.nodes if n.status in {NodeStatus.UPSTREAM_FAILED, NodeStatus.SKIPPED})
 
 
+def left_out_models(dbt: DbtResult) -> list[str]:
+    """Return the names of the models that a missing table held back; not those below a failed node."""
+    return [n.unique_id.rpartition(".")[2] for n in dbt.nodes if n.status is NodeStatus.SKIPPED]
+
+
 def slowest_nodes(dbt: DbtResult, limit: int = 10) -> tuple[NodeResult, ...]:
     return tuple(sorted(dbt.nodes, key=lambda node: (-node.seconds, node.unique_id))[:limit])
 

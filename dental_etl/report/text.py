@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dental_etl.report.advice import next_steps
-from dental_etl.report.contents import Outcome, RunReport, failed_nodes
+from dental_etl.report.contents import Outcome, RunReport, failed_nodes, left_out_models
 from dental_etl.report.wording import (
     clock,
     count,
@@ -100,6 +100,8 @@ def _exceptions(report: RunReport) -> Iterator[str]:
         )
     if report.dbt is not None and failed_nodes(report.dbt):
         yield f"dbt failed nodes: {_nodes(report.dbt)}."
+    if report.dbt is not None and (held := left_out_models(report.dbt)):
+        yield f"Models held back for want of a table: {listed(held, 6)}."
 
 
 def _coercions(report: RunReport) -> str:

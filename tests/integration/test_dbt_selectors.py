@@ -60,3 +60,9 @@ def test_the_layers_hold_every_model_once(selected: Mapping[str, set[str]]) -> N
 
 def test_what_is_asked_for_every_morning_is_built_every_night(selected: Mapping[str, set[str]]) -> None:
     assert selected["daily_critical"] <= selected["daily_refresh"]
+
+
+def test_the_data_dictionary_knows_every_mart(selected: Mapping[str, set[str]]) -> None:
+    page = (PROJECT.parent / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
+    marts = {model.rpartition(".")[2] for model in selected["marts_only"]}
+    assert {mart for mart in marts if f"### {mart}\n" not in page} == set()

@@ -109,6 +109,19 @@ DBT_FAILED = DbtResult(
 )
 
 
+DBT_HELD_BACK = DbtResult(
+    status=DbtStatus.SUCCESS,
+    reason="",
+    seconds=12.0,
+    nodes=(
+        NodeResult(unique_id="model.d.dim_x", resource_type="model", status=NodeStatus.SUCCESS, seconds=1.0),
+        NodeResult(
+            unique_id="model.d.mart_ar", resource_type="model", status=NodeStatus.SKIPPED, seconds=0.0
+        ),
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [
@@ -239,6 +252,17 @@ def test_hundreds_of_tables_without_a_turn_need_no_typing() -> None:
 
 def test_a_failed_dbt_is_built_again_not_the_night() -> None:
     assert next_steps(report(table(), dbt=DBT_FAILED))[0].commands == ("dental-etl dbt build",)
+
+
+def test_models_that_a_missing_table_held_back_are_named() -> None:
+    said = to_text(report(table(), failed(), dbt=DBT_HELD_BACK), page=None)
+    assert "dbt finished 1 node in 12 s, 1 held back." in said
+    assert "Models held back for want of a table: mart_ar." in said
+
+
+def test_models_held_back_wait_for_their_tables() -> None:
+    last = next_steps(report(table(), failed(), dbt=DBT_HELD_BACK))[-1]
+    assert last.why == "1 model held back: last night's stay. Once the tables are loaded:"
 
 
 def test_after_a_night_without_dbt_the_marts_come_last() -> None:
