@@ -1,4 +1,5 @@
-{{ config(tags=['financial']) }}
+-- A table, because as a view the ledger would sum all insurance again for every link.
+{{ config(materialized='table', tags=['financial'], post_hook="analyze {{ this }}") }}
 
 with procedures as (
     select * from {{ ref('stg_opendental__procedurelog') }}

@@ -1,4 +1,4 @@
-{{ config(tags=['financial']) }}
+{{ config(materialized='table', tags=['financial'], post_hook="analyze {{ this }}") }}
 
 with hidden_types as (
     select definition_id

@@ -1,4 +1,4 @@
-{{ config(tags=['financial']) }}
+{{ config(materialized='table', tags=['financial'], post_hook="analyze {{ this }}") }}
 
 with procedures as (
     select

@@ -1,4 +1,4 @@
-{{ config(tags=['financial']) }}
+{{ config(materialized='table', tags=['financial'], post_hook="analyze {{ this }}") }}
 
 -- Lifetime and first year of every patient, by the same measures as the daily mart.
 with rules as (
