@@ -296,6 +296,8 @@ def _driver_error(error: BaseException) -> BaseException:
 def _classify(error: BaseException, number: str) -> tuple[type[DatabaseError], str]:
     if isinstance(_driver_error(error), psycopg2.Error):
         return _classify_postgres(error, number)
+    if isinstance(_driver_error(error), pymysql.InterfaceError):  # without a number: used after it was lost
+        return DatabaseConnectionError, _LOST
     if isinstance(_driver_error(error), pymysql.MySQLError):
         return _classify_mysql(int(number or 0))
     return DatabaseQueryError, "This is a programming error; please report it."

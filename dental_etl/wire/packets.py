@@ -88,7 +88,22 @@ class PublicCursor:
             while rows := cursor.fetchmany(1000):
                 yield list(rows)
         finally:
-            cursor.close()
+            _leave(driver, cursor)
+
+
+def _leave(driver: Any, cursor: Any) -> None:
+    """End a read, to its last row if there is a connection.
+
+    Without one pymysql would read on from a socket that it has closed, now and again when the cursor
+    is collected, and its AttributeError would hide that the connection was lost.
+    """
+    if driver.open:
+        cursor.close()
+        return
+    result = cursor._result  # there is no public way to give up a result
+    if result is not None:
+        result.unbuffered_active = False
+    cursor.connection = None
 
 
 def driver_in_transaction(connection: Connection) -> Any:
