@@ -36,6 +36,7 @@ _STEP_TASKS = {
     Step.TRANSFORM: TaskName.DBT,
     Step.CLOSE: TaskName.CLOSE,
 }
+_CHUNK_TASKS = {Stage.EXTRACT: TaskName.EXTRACT_CHUNK, Stage.LOAD: TaskName.LOAD_CHUNK}
 _PHASE_TASKS = {Stage.EXTRACT: TaskName.EXTRACT, Stage.LOAD: TaskName.LOAD}
 
 
@@ -83,15 +84,15 @@ def phase(stage: Stage, run_id: str, table: str, category: Category) -> Signatur
     )
 
 
-def chunk(run_id: str, table: str, category: Category, number: int) -> Signature:
-    """Return the work on one key range of a large table; nobody waits for it, the table's extract counts."""
-    limit = time_limit(category)
+def chunk(stage: Stage, run_id: str, table: str, category: Category, number: int) -> Signature:
+    """Return the work on one key range of a large table; nobody waits for it, the table's phase counts."""
+    limit, task = time_limit(category), _CHUNK_TASKS[stage]
     return signature(
-        TaskName.EXTRACT_CHUNK.value,
+        task.value,
         args=(run_id, table, category.value, number),
         immutable=True,
         options={
-            "queue": task_queue(TaskName.EXTRACT_CHUNK).value,
+            "queue": task_queue(task).value,
             "soft_time_limit": limit.soft_seconds,
             "time_limit": limit.hard_seconds,
             "ignore_result": True,

@@ -31,6 +31,7 @@ class TaskName(StrEnum):
     EXTRACT = "etl.extract"
     EXTRACT_CHUNK = "etl.extract_chunk"
     LOAD = "etl.load"
+    LOAD_CHUNK = "etl.load_chunk"
     FINALISE = "etl.finalise"
     VERIFY = "etl.verify"
     REPORT = "etl.report"
@@ -48,6 +49,7 @@ _QUEUES = {
     TaskName.EXTRACT: Queue.EXTRACT,
     TaskName.EXTRACT_CHUNK: Queue.LARGE,
     TaskName.LOAD: Queue.LOAD,
+    TaskName.LOAD_CHUNK: Queue.LOAD,
     TaskName.DBT: Queue.DBT,
     # One process works there: never beside a build, and never in the way of what steers a run.
     TaskName.MAINTAIN: Queue.DBT,

@@ -51,7 +51,9 @@ def subject_of(task: str, args: tuple[Any, ...] | list[Any]) -> Subject:
     names = [value for value in args if isinstance(value, str)]
     if not names:
         return Subject()
-    is_about_table = task in {"etl.extract", "etl.extract_chunk", "etl.load"} and len(names) > 1
+    is_about_table = (
+        task in {"etl.extract", "etl.extract_chunk", "etl.load", "etl.load_chunk"} and len(names) > 1
+    )
     return Subject(run_id=names[0], table=names[1] if is_about_table else "-")
 
 

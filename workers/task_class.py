@@ -146,14 +146,14 @@ class TableTask(DiscreetTask):
 
 
 class ChunkTask(DiscreetTask):
-    """One key range of a large table: whatever it leaves undone, the table's own extract does."""
+    """One key range of a large table: whatever it leaves undone, the table's own task does."""
 
     abstract = True
 
     def end(self, error: BaseException, args: Sequence[Any]) -> NoReturn:
         if isinstance(error, (*RETRYABLE, FencedError, DeadlineError)):
             code = error_code(error)
-            logger.info("A range of %s is left to the table's own extract: %s", args[1], code)
+            logger.info("A range of %s is left to the table's own task: %s", args[1], code)
             raise Ignore
         log_error(self.name, error)
         raise TaskFailedError(error_code(error), str(args[1]))

@@ -21,6 +21,7 @@ from dental_etl.load.changes import apply_changes
 from dental_etl.load.moved import Moved, coercions
 from dental_etl.load.postgres_schema import add_primary_key, create_table, find_table
 from dental_etl.load.postgres_types import is_exact_key
+from dental_etl.load.range_table import forget_ranges
 from dental_etl.load.raw_table import RawTable
 from dental_etl.load.replica import Replica
 from dental_etl.load.statements import execute
@@ -48,6 +49,8 @@ class Checkpoint(Value):
     rows: int = 0
     bytes: int = 0
     coercions: tuple[Coercion, ...] = ()
+    #: Of a load by key ranges, whose progress is in ``etl_load_chunk``; None for one that goes in order.
+    load_id: str | None = None
 
     def after(self, *, rows: int, bytes_: int, found: Iterable[Coercion], last_key: int | None) -> Self:
         """Return the checkpoint after one more chunk."""
@@ -55,7 +58,7 @@ class Checkpoint(Value):
             self,
             rows=self.rows + rows,
             bytes=self.bytes + bytes_,
-            coercions=_added(self.coercions, found),
+            coercions=added(self.coercions, found),
             last_key=self.last_key if last_key is None else last_key,
         )
 
@@ -69,18 +72,18 @@ def is_left_to_copy(analytics: Connection, replica: Replica, raw: RawTable) -> b
     key = replica.schema.key_columns
     if len(key) != 1 or key[0].data_type not in _INTEGERS or find_table(analytics, raw.qualified) is not None:
         return False
-    checkpoint = _usable(analytics, replica, raw)
+    checkpoint = usable_checkpoint(analytics, replica, raw)
     return checkpoint is None or not checkpoint.is_complete
 
 
 def copy_chunk(analytics: Connection, replica: Replica, raw: RawTable, chunk_rows: int) -> Checkpoint:
     """Copy the next rows to the staging table, in the caller's transaction."""
-    before = _usable(analytics, replica, raw)
-    checkpoint = before or _start(analytics, replica, raw)
+    before = usable_checkpoint(analytics, replica, raw)
+    checkpoint = before or start_staging(analytics, replica, raw)
     key = replica.schema.primary_key[0]
     above = "" if checkpoint.last_key is None else f"WHERE {mysql(key)} > {checkpoint.last_key} "
     wanted, blocks = replica.rows(f"{above}ORDER BY {mysql(key)} LIMIT {int(chunk_rows)}")
-    rows = copy_rows(analytics, _stage(raw), wanted, blocks, freeze=before is None)
+    rows = copy_rows(analytics, staging(raw), wanted, blocks, freeze=before is None)
     last = blocks.last_values.get(key)
     checkpoint = replace(
         checkpoint.after(
@@ -91,7 +94,7 @@ def copy_chunk(analytics: Connection, replica: Replica, raw: RawTable, chunk_row
         ),
         is_complete=rows < chunk_rows,
     )
-    _write(analytics, raw, checkpoint)
+    write_checkpoint(analytics, raw, checkpoint)
     return checkpoint
 
 
@@ -101,24 +104,25 @@ def publish(analytics: Connection, replica: Replica, raw: RawTable) -> Moved | N
     Returns:
         What was loaded; None when there is no complete staging table, and then none is left.
     """
-    checkpoint = _usable(analytics, replica, raw)
+    checkpoint = usable_checkpoint(analytics, replica, raw)
     if checkpoint is None or not checkpoint.is_complete:
-        execute(analytics, f"DROP TABLE IF EXISTS {_stage(raw)}")
+        forget_ranges(analytics, raw.schema, replica.schema.name)
+        execute(analytics, f"DROP TABLE IF EXISTS {staging(raw)}")
         return None
-    execute(analytics, f"COMMENT ON TABLE {_stage(raw)} IS NULL")
-    execute(analytics, f"ALTER TABLE {_stage(raw)} RENAME TO {postgres(raw.name)}")
+    execute(analytics, f"COMMENT ON TABLE {staging(raw)} IS NULL")
+    execute(analytics, f"ALTER TABLE {staging(raw)} RENAME TO {postgres(raw.name)}")
     add_primary_key(analytics, raw.qualified, raw)
     found = checkpoint.coercions
     if replica.status.generation > checkpoint.generation:
         late = apply_changes(analytics, replica, raw, checkpoint.generation)
-        found = _added(found, late.coercions)
+        found = added(found, late.coercions)
     execute(analytics, f"ANALYZE {raw.qualified}")
     return Moved(written=checkpoint.rows, bytes=checkpoint.bytes, coercions=found)
 
 
-def _usable(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoint | None:
+def usable_checkpoint(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoint | None:
     """Return the checkpoint, if the staging table can still become the raw table."""
-    written: str | None = analytics.execute(_COMMENT, {"table": _stage(raw)}).scalar_one()
+    written: str | None = analytics.execute(_COMMENT, {"table": staging(raw)}).scalar_one()
     if written is None:
         return None
     checkpoint = Checkpoint.from_json(json.loads(written))
@@ -130,18 +134,22 @@ def _usable(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoin
     return checkpoint if is_same and can_catch_up else None
 
 
-def _start(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoint:
-    execute(analytics, f"DROP TABLE IF EXISTS {_stage(raw)}")
-    create_table(analytics, _stage(raw), raw)
+def start_staging(analytics: Connection, replica: Replica, raw: RawTable) -> Checkpoint:
+    """Make an empty staging table and return its first checkpoint, which is not written yet."""
+    forget_ranges(analytics, raw.schema, replica.schema.name)  # before their staging table goes
+    execute(analytics, f"DROP TABLE IF EXISTS {staging(raw)}")
+    create_table(analytics, staging(raw), raw)
     return Checkpoint(shape=_shape(raw), generation=replica.status.generation)
 
 
-def _write(analytics: Connection, raw: RawTable, checkpoint: Checkpoint) -> None:
+def write_checkpoint(analytics: Connection, raw: RawTable, checkpoint: Checkpoint) -> None:
+    """Write how far the staging table has come, in the transaction of its rows."""
     written = json.dumps(checkpoint.to_json()).replace("'", "''")
-    execute(analytics, f"COMMENT ON TABLE {_stage(raw)} IS '{written}'")
+    execute(analytics, f"COMMENT ON TABLE {staging(raw)} IS '{written}'")
 
 
-def _stage(raw: RawTable) -> str:
+def staging(raw: RawTable) -> str:
+    """Return the quoted name of the staging table of a raw table."""
     return f"{postgres(raw.schema)}.{postgres(stage_table(raw.name))}"
 
 
@@ -150,7 +158,8 @@ def _shape(raw: RawTable) -> str:
     return hashlib.sha256(spelled.encode()).hexdigest()
 
 
-def _added(before: Iterable[Coercion], found: Iterable[Coercion]) -> tuple[Coercion, ...]:
+def added(before: Iterable[Coercion], found: Iterable[Coercion]) -> tuple[Coercion, ...]:
+    """Add counts of coercions up by table, column and kind."""
     total: Counter[tuple[str, str, str]] = Counter()
     for coercion in (*before, *found):
         total[coercion.table, coercion.column, coercion.kind] += coercion.rows

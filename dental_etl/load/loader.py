@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,14 +24,25 @@ from dental_etl.load.moved import Moved
 from dental_etl.load.postgres_schema import SchemaChange, compare, find_table
 from dental_etl.load.postgres_types import is_exact_key
 from dental_etl.load.proof import Loaded, Prove, RawProof
+from dental_etl.load.range_table import is_there, take_range
 from dental_etl.load.raw_table import RawTable, raw_table
-from dental_etl.load.replica import Replica, forget_changes
+from dental_etl.load.replica import Replica, forget_changes, open_replica
+from dental_etl.load.sharing import begin_sharing, complete, copy_range
 from dental_etl.load.statements import count_rows
-from dental_etl.load.transaction import as_result, ensure_status_table, finish, open_for_load, record_progress
+from dental_etl.load.transaction import (
+    as_result,
+    ensure_status_table,
+    finish,
+    open_for_load,
+    record_progress,
+    set_run_id,
+)
 from dental_etl.run import LoadResult, LoadStatus, RefreshMode
 from dental_etl.tracking.status import read_load_status
 
 logger = logging.getLogger(__name__)
+
+_LOOK_AGAIN_SECONDS = 0.2
 
 BeforeCommit = Callable[[Connection, LoadResult], None]
 Clock = Callable[[], datetime]
@@ -46,6 +57,10 @@ class LoadOptions:
     patience: LockPatience = field(default_factory=LockPatience)
     #: Rows that one transaction of a chunked load copies.
     chunk_rows: int = 500_000
+    #: Told the key ranges of a large table's first load that anybody may copy with `load_chunk`.
+    helpers: Callable[[Sequence[int]], None] | None = None
+    #: Rows of such a range, about.
+    range_rows: int = 100_000
     #: Compares raw with the replica before anything is committed.
     prove: Prove | None = None
 
@@ -154,11 +169,63 @@ def load_table_chunked(
     """
     job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
     with job.analytics() as analytics:
+        _share(analytics, job, config.estimated_rows)
         while _copies_a_chunk(analytics, job):
             pass
     return load_table(
         settings, config, run_id=run_id, before_commit=before_commit, clock=clock, options=options
     )
+
+
+def load_chunk(settings: Settings, table: str, number: int, *, run_id: str) -> int:
+    """Copy one key range of a large table's first load; return its rows.
+
+    0 when it is done or somebody is at it, or when the load has ended or was begun again. Whatever is
+    left undone here, the owner of the load does.
+
+    Raises:
+        DataLoadingError: A row cannot be stored.
+        DatabaseError: A server could not be reached, or refused a statement.
+    """
+    job = _Job(settings=settings, table=table, run_id=run_id, asked=LoadOptions())
+    with job.analytics() as analytics:
+        if not is_there(analytics, settings.analytics.schema):
+            return 0
+        analytics.rollback()
+        return _copy_range(analytics, job, number)
+
+
+def _share(analytics: Connection, job: _Job, estimated_rows: int) -> None:
+    """Copy a first load together with whoever comes, until every range of it is done.
+
+    Without helpers no load is cut into ranges, but one that was is finished by them.
+    """
+    helpers = job.asked.helpers
+    rows = estimated_rows if helpers is not None else 0
+    with job.transaction(analytics) as (replica, raw):
+        left = begin_sharing(analytics, replica, raw, rows=rows, range_rows=job.asked.range_rows)
+    if helpers is not None:
+        helpers(left[:-1])
+    while True:
+        copied = [_copy_range(analytics, job, number) for number in reversed(left)]
+        with job.transaction(analytics) as (replica, raw):
+            if complete(analytics, replica, raw):
+                return
+        if not any(copied):
+            time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
+
+
+def _copy_range(analytics: Connection, job: _Job, number: int) -> int:
+    schema = job.settings.analytics.schema
+    with analytics.begin():
+        wanted = take_range(analytics, schema, job.table, number)
+        if wanted is None:
+            return 0
+        set_run_id(analytics, job.run_id)
+        with open_replica(job.settings.replication, job.table) as replica:
+            raw = raw_table(schema, replica.schema)
+            job.columns.update(column.name for column in raw.columns)
+            return copy_range(analytics, replica, raw, wanted)
 
 
 def _empty_outbox(settings: Settings, result: LoadResult) -> None:

@@ -12,7 +12,7 @@ from dental_etl.config import DatabaseSettings
 from dental_etl.config.tables import TableSchema
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataLoadingError
-from dental_etl.load.statements import count_rows, execute
+from dental_etl.load.statements import count_rows, execute, fetch
 from dental_etl.run import CopyStatus
 from dental_etl.tracking.status import read_copy_status
 from dental_etl.wire.catalog import read_schema
@@ -49,6 +49,19 @@ class Replica:
     def count_changed(self, loaded_generation: int) -> int:
         """Count the keys in the outbox that raw has not seen; a key may be counted once per generation."""
         return count_rows(self.connection, f"{self._outbox} WHERE {self._newer(loaded_generation)}")
+
+    def key_bounds(self, parts: int) -> list[int]:
+        """Cut the range of a whole-number key into equal parts; return the keys between them.
+
+        Costs two look-ups: keys are given out in order or at random, so equal parts have about equal rows.
+        """
+        key = mysql(self.schema.primary_key[0])
+        ends = list(fetch(self.connection, f"SELECT MIN({key}), MAX({key}) FROM {self.quoted}")[0])
+        if None in ends:
+            return []
+        lowest, highest = (int(end) for end in ends)
+        bounds = {lowest + (highest - lowest + 1) * part // parts - 1 for part in range(1, parts)}
+        return sorted(bound for bound in bounds if lowest <= bound < highest)
 
     def rows(self, where: str = "") -> tuple[RowFormat, BlockStream]:
         """Read rows for COPY.

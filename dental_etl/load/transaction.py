@@ -39,6 +39,11 @@ def ensure_status_table(analytics: Connection, schema: str) -> None:
             ensure_load_status(analytics, schema)
 
 
+def set_run_id(analytics: Connection, run_id: str) -> None:
+    """Say which run writes the rows of this transaction."""
+    analytics.execute(_SET_RUN_ID, {"name": RUN_ID_SETTING, "run_id": run_id})
+
+
 @contextmanager
 def open_for_load(settings: Settings, analytics: Connection, table: str, run_id: str) -> Iterator[Replica]:
     """Take the table's place in the current transaction, then open the replica.
@@ -55,7 +60,7 @@ def open_for_load(settings: Settings, analytics: Connection, table: str, run_id:
         raise TableBusyError(
             f"Another process is loading table {table}; this is tried again.", table=table, stage="load"
         )
-    analytics.execute(_SET_RUN_ID, {"name": RUN_ID_SETTING, "run_id": run_id})
+    set_run_id(analytics, run_id)
     with open_replica(settings.replication, table) as replica:
         yield replica
 

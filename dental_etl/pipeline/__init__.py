@@ -19,6 +19,7 @@ from dental_etl.pipeline.tables import (
     extract_chunk_phase,
     extract_phase,
     ledger_transaction,
+    load_chunk_phase,
     load_phase,
     run_table,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "guard",
     "leave_out_waiting",
     "ledger_transaction",
+    "load_chunk_phase",
     "load_phase",
     "notify_run",
     "open_nightly",

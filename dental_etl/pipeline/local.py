@@ -5,11 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from dental_etl.config import Settings, read_tables
 from dental_etl.exceptions import ETLPipelineError
 from dental_etl.pipeline import closing, night
-from dental_etl.pipeline.tables import Clock, extract_chunk_phase, ledger_transaction, run_table
+from dental_etl.pipeline.tables import (
+    Clock,
+    extract_chunk_phase,
+    ledger_transaction,
+    load_chunk_phase,
+    run_table,
+)
 from dental_etl.plan import TablePlan
 from dental_etl.report import RunReport
 from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
@@ -84,13 +91,22 @@ def _work(
     with ThreadPoolExecutor(max_workers=max_workers, thread_name_prefix="table") as pool:
 
         def run_large(plan: TablePlan) -> None:
-            def call(numbers: Sequence[int]) -> None:
+            def call(work: Callable[[int], int], numbers: Sequence[int]) -> None:
                 for number in numbers:
-                    pool.submit(_help, settings, run_id, plan.table, number, clock)
+                    pool.submit(_help, plan.table, number, work)
 
+            extract = partial(extract_chunk_phase, settings, run_id, plan.table, clock=clock)
+            load = partial(load_chunk_phase, settings, run_id, plan.table)
             # A helper comes when no large table waits for a thread any more.
-            helpers = call if max_workers > 1 else None
-            run_table(settings, run_id, plan.table, clock=clock, helpers=helpers)
+            is_shared = max_workers > 1
+            run_table(
+                settings,
+                run_id,
+                plan.table,
+                clock=clock,
+                extract_helpers=partial(call, extract) if is_shared else None,
+                load_helpers=partial(call, load) if is_shared else None,
+            )
 
         for done in [pool.submit(run_large, plan) for plan in large]:
             done.result()
@@ -99,9 +115,9 @@ def _work(
             run_table(settings, run_id, plan.table, clock=clock)
 
 
-def _help(settings: Settings, run_id: str, table: str, number: int, clock: Clock) -> None:
+def _help(table: str, number: int, work: Callable[[int], int]) -> None:
     """Work one key range of a large table; what is left undone, the thread of the table does."""
     try:
-        extract_chunk_phase(settings, run_id, table, number, clock=clock)
+        work(number)
     except ETLPipelineError as error:
-        logger.info("Range %s of %s is left to the table's own extract: %s", number, table, error.code)
+        logger.info("Range %s of %s is left to the thread of the table: %s", number, table, error.code)

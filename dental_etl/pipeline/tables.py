@@ -16,7 +16,7 @@ from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
-from dental_etl.load.loader import LoadOptions, load_table, load_table_chunked
+from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
 from dental_etl.plan import TablePlan, plan_table
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
@@ -102,10 +102,12 @@ def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int
     return extract_chunk(settings, plan, number, run_id=run_id, deadline=run.deadline, clock=clock)
 
 
-def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> LoadResult | None:
+def load_phase(
+    settings: Settings, run_id: str, table: str, *, clock: Clock, helpers: Helpers | None = None
+) -> LoadResult | None:
     """Bring ``raw`` to the replica's generation, with the ledger in the same transaction as the rows.
 
-    Returns and raises like `extract_phase`.
+    Takes, returns and raises the same as `extract_phase`; helpers call `load_chunk_phase`.
     """
     with connect(settings.analytics, is_dedicated=True) as session, advisory_lock(session, f"load:{table}"):
         with ledger_transaction(settings) as connection:
@@ -119,21 +121,41 @@ def load_phase(settings: Settings, run_id: str, table: str, *, clock: Clock) -> 
             run_id=run_id,
             before_commit=lambda connection, done: ledger.finish_load(connection, claim, done, clock()),
             clock=clock,
-            options=LoadOptions(refresh=claim.refresh, prove=prove_raw),
+            options=LoadOptions(refresh=claim.refresh, prove=prove_raw, helpers=helpers),
         )
     _log(Stage.LOAD, run_id, table, result.rows_written, result.seconds)
     return result
 
 
+def load_chunk_phase(settings: Settings, run_id: str, table: str, number: int) -> int:
+    """Copy one key range of a large table whose first load is under way; return its rows.
+
+    Raises:
+        ETLPipelineError: The range could not be copied; the owner of the table's load meets the same.
+    """
+    with ledger_transaction(settings) as connection:
+        where = ledger.open_table(connection, run_id, table)
+        run = ledger.run(connection, run_id)
+    if where is None or where.status is not TableStatus.LOADING or run.status is not RunStatus.ACTIVE:
+        return 0
+    return load_chunk(settings, table, number, run_id=run_id)
+
+
 def run_table(
-    settings: Settings, run_id: str, table: str, *, clock: Clock, helpers: Helpers | None = None
+    settings: Settings,
+    run_id: str,
+    table: str,
+    *,
+    clock: Clock,
+    extract_helpers: Helpers | None = None,
+    load_helpers: Helpers | None = None,
 ) -> None:
     """Work both phases of one table in this process; a failure becomes a row of the ledger.
 
     This is one of the two places where any exception is caught: one bad table is one bad table.
     """
-    extract = partial(extract_phase, settings, run_id, table, clock=clock, helpers=helpers)
-    load = partial(load_phase, settings, run_id, table, clock=clock)
+    extract = partial(extract_phase, settings, run_id, table, clock=clock, helpers=extract_helpers)
+    load = partial(load_phase, settings, run_id, table, clock=clock, helpers=load_helpers)
     for stage, phase in ((Stage.EXTRACT, extract), (Stage.LOAD, load)):
         try:
             _with_attempts(settings, phase)

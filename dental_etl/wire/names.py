@@ -22,7 +22,7 @@ _ESCAPED_BYTES = 5
 
 #: Tables that we keep beside the copied ones.
 _OUR_TABLES = frozenset({
-    "etl_copy_status", "etl_chunk", "etl_load_status", "etl_stage", "etl_changed_keys", "etl_gone_keys", "etl_proof",
+    "etl_copy_status", "etl_chunk", "etl_load_chunk", "etl_load_status", "etl_stage", "etl_changed_keys", "etl_gone_keys", "etl_proof",
 })  # fmt: skip
 _OUR_PREFIXES = ("etl_changed__", "etl_shadow__", "etl_stage__", "etl_pkey__")
 _GENERATION = "etl_generation"

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 @shared_task(bind=True, base=TableTask, name=TaskName.EXTRACT.value, stage=Stage.EXTRACT, ignore_result=True)
 def extract(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | float] | None:
     """Copy one table from the source to replication; counts go to Flower, None when it was done already."""
-    helpers = partial(_call_helpers, run_id, table, Category(category))
+    helpers = partial(_call_helpers, Stage.EXTRACT, run_id, table, Category(category))
     result = pipeline.extract_phase(settings(), run_id, table, clock=now, helpers=helpers)
     return (
         None
@@ -38,11 +38,11 @@ def extract(_self: Any, run_id: str, table: str, category: str) -> dict[str, int
     )
 
 
-def _call_helpers(run_id: str, table: str, category: Category, numbers: Sequence[int]) -> None:
+def _call_helpers(stage: Stage, run_id: str, table: str, category: Category, numbers: Sequence[int]) -> None:
     """Publish a message per key range; without a broker the table is copied by its own worker alone."""
     try:
         for number in numbers:
-            canvas.chunk(run_id, table, category, number).apply_async()
+            canvas.chunk(stage, run_id, table, category, number).apply_async()
     except OperationalError:
         logger.warning("The broker took no messages for the ranges of %s; they are copied here", table)
 
@@ -56,7 +56,8 @@ def extract_chunk(_self: Any, run_id: str, table: str, category: str, number: in
 @shared_task(bind=True, base=TableTask, name=TaskName.LOAD.value, stage=Stage.LOAD)
 def load(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | float] | None:
     """Bring one table from replication to raw; counts go to Flower, None when it was done already."""
-    result = pipeline.load_phase(settings(), run_id, table, clock=now)
+    helpers = partial(_call_helpers, Stage.LOAD, run_id, table, Category(category))
+    result = pipeline.load_phase(settings(), run_id, table, clock=now, helpers=helpers)
     return (
         None
         if result is None
@@ -67,3 +68,9 @@ def load(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | 
             "seconds": round(result.seconds, 3),
         }
     )
+
+
+@shared_task(bind=True, base=ChunkTask, name=TaskName.LOAD_CHUNK.value)
+def load_chunk(_self: Any, run_id: str, table: str, category: str, number: int) -> dict[str, int]:
+    """Load one key range of a large table, unless it is done or somebody is at it."""
+    return {"rows_written": pipeline.load_chunk_phase(settings(), run_id, table, number)}
