@@ -53,6 +53,20 @@ class Cost:
     def server_cpu_seconds(self) -> float:
         return self.source_cpu_seconds + self.replication_cpu_seconds + self.analytics_cpu_seconds
 
+    @property
+    def all_cpu_seconds(self) -> float:
+        return self.server_cpu_seconds + self.client.cpu_seconds
+
+    @property
+    def busiest_cpu_seconds(self) -> float:
+        """Processor time of whoever works most: what is left of a hop where everybody has a core."""
+        return max(
+            self.client.cpu_seconds,
+            self.source_cpu_seconds,
+            self.replication_cpu_seconds,
+            self.analytics_cpu_seconds,
+        )
+
 
 def measured(lab: Laboratory, work: Callable[[], ClientCost]) -> Cost:
     """Do the work and count what it took."""

@@ -14,6 +14,8 @@ from ops.benchmarks.measure import Cost
 
 _MEMORY_MB = 64.0
 _OWN_CPU_SECONDS = 2.5
+#: Cores that the neighbours may keep busy before a comparison of wall times says nothing.
+_MOST_OTHERS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,8 @@ class Budget:
     measured: float
     #: As printed: ``0.92``, ``1.8 s``.
     unit: str
-    is_met: bool
+    #: None where the neighbours' work makes wall times worth nothing.
+    is_met: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +145,15 @@ def _beside_peers(
 
 
 def _at_least(what: str, other: Measurement, ours: Measurement, least: float) -> Budget:
+    """Compare wall times; beside them the processor time of the busiest, which neighbours hardly change."""
     ratio = other.seconds / ours.seconds
+    busiest = other.cost.busiest_cpu_seconds / ours.cost.busiest_cpu_seconds
+    is_disturbed = max(other.cost.others_cores, ours.cost.others_cores) > _MOST_OTHERS
     return Budget(
-        promise=f"{what}: at least {least:g} of its speed", measured=ratio, unit="x", is_met=ratio >= least
+        promise=f"{what}: at least {least:g} of its speed",
+        measured=ratio,
+        unit=f"x (CPU of the busiest: {busiest:.2f} x)",
+        is_met=None if is_disturbed else ratio >= least,
     )
 
 
@@ -165,10 +174,7 @@ def to_markdown(results: Results) -> str:
         "## Budgets",
         _table(
             ("promise", "measured", "met"),
-            [
-                (b.promise, f"{b.measured:.2f} {b.unit}", "yes" if b.is_met else "NO")
-                for b in budgets(results)
-            ],
+            [(b.promise, f"{b.measured:.2f} {b.unit}", _MET[b.is_met]) for b in budgets(results)],
         ),
         *([f"Skipped: {'; '.join(results.skipped)}"] if results.skipped else []),
         _LEGEND,
@@ -176,10 +182,13 @@ def to_markdown(results: Results) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_MET = {True: "yes", False: "NO", None: "disturbed"}
 _LEGEND = """\
 wall: seconds without the program's own start. client CPU and peak: of the copying process and what it
 starts; peak of ours is above the idle worker. source, replica, pg: CPU seconds of the servers. others: cores
-that everything else on the machine kept busy meanwhile; above 0 the wall times are longer than they need be."""
+that everything else on the machine kept busy meanwhile; above 0 the wall times are longer than they need be,
+and above 0.5 promises about wall time are not judged. all CPU: of client and servers together. Up to 200,000
+rows our load also compares every row with the replica by md5, which no other does."""
 
 
 def _dataset_part(results: Results, dataset: str) -> str:
@@ -188,7 +197,7 @@ def _dataset_part(results: Results, dataset: str) -> str:
         return ""
     ours = {one.hop: one for one in best if one.kind is Kind.OURS}
     header = (
-        "hop", "contestant", "wall", "rows/s", "client CPU", "source", "replica", "pg", "peak MB", "others",
+        "hop", "contestant", "wall", "rows/s", "client CPU", "source", "replica", "pg", "all CPU", "peak MB", "others",
         "beside ours", "equal",
     )  # fmt: skip
     table = _table(header, [_line(one, ours.get(one.hop)) for one in best])
@@ -215,6 +224,7 @@ def _line(one: Measurement, ours: Measurement | None) -> tuple[str, ...]:
         f"{cost.source_cpu_seconds:.2f}",
         f"{cost.replication_cpu_seconds:.2f}",
         f"{cost.analytics_cpu_seconds:.2f}",
+        f"{cost.all_cpu_seconds:.1f}",
         f"{cost.client.peak_mb:.0f}",
         f"{cost.others_cores:.1f}",
         "" if ours is None else f"{one.seconds / ours.seconds:.2f}x",
