@@ -1,4 +1,4 @@
-"""Run id and table name on every log line of a worker."""
+"""Run id and table name on every log line of a worker, and what else goes with the begin and end of a task."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from celery.signals import (
 )
 
 from dental_etl.connections import log_retries
+from workers import termination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,9 @@ def _add_filter(**_: Any) -> None:
 
 def _enter(sender: Any = None, args: Any = (), **_: Any) -> None:
     _subject.set(subject_of(sender.name, args or ()))
+    termination.exit_at_once()
 
 
 def _leave(**_: Any) -> None:
+    termination.exit_in_order()
     _subject.set(_NOTHING)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,11 +67,16 @@ class Clinic:
     swept_at: float = 0.0
 
     def worker(
-        self, *, queues: str = QUEUES, processes: int = 2, environment: dict[str, str] | None = None
+        self,
+        *,
+        queues: str = QUEUES,
+        processes: int = 2,
+        environment: dict[str, str] | None = None,
+        app: str = "workers.app",
     ) -> Worker:
         """Start a worker and wait until it takes messages."""
         log = self.directory / f"worker{len(self.started)}.log"
-        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queues]
+        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-Q", queues]
         options = ["-c", str(processes), "-l", "INFO", "-n", f"w{len(self.started)}@test"]
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -135,16 +141,18 @@ class Clinic:
         finally:
             self.source.exec_driver_sql("UNLOCK TABLES")
 
-    def kill_reader(self, table: str) -> None:
-        """End the one process that waits for a table at the source, as the kernel would for want of memory."""
+    def await_reader(self, table: str) -> str:
+        """Wait until somebody waits for a table at the source; return where from."""
         waiting = text(
             "SELECT host FROM information_schema.processlist "
             "WHERE state LIKE 'Waiting for table%' AND info LIKE :table ORDER BY id DESC LIMIT 1"
         )
-        host = until(
-            lambda: self.source.execute(waiting, {"table": f"%{table}%"}).scalar(), f"a reader of {table}"
-        )
-        port = int(str(host).rpartition(":")[2])
+        look = partial(self.source.execute, waiting, {"table": f"%{table}%"})
+        return until(lambda: str(look().scalar() or ""), f"a reader of {table}")
+
+    def kill_reader(self, table: str) -> None:
+        """End the one process that waits for a table at the source, as the kernel would for want of memory."""
+        port = int(self.await_reader(table).rpartition(":")[2])
         processes = [p for w in self.started for p in psutil.Process(w.process.pid).children()]
         (reader,) = [
             p for p in processes if any(c.laddr and c.laddr.port == port for c in p.net_connections())
