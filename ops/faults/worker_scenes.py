@@ -12,7 +12,17 @@ import psutil
 
 from dental_etl.run import Stage, TableStatus
 from ops.faults.line import Line
-from ops.faults.theatre import CRAWL, HOSTS, LONG_TABLE, ROOT, Night, Theatre, require, until
+from ops.faults.theatre import (
+    CRAWL,
+    HOSTS,
+    LONG_TABLE,
+    ROOT,
+    BrokenPromiseError,
+    Night,
+    Theatre,
+    require,
+    until,
+)
 from workers import stack
 from workers.celeryconfig import KEY_PREFIX
 from workers.routing import Queue
@@ -96,7 +106,7 @@ def sigterm_on_a_long_table(theatre: Theatre) -> None:
     theatre.speed(CRAWL)
     started = time.monotonic()
     leaving.send_signal(SIGTERM)
-    code = leaving.wait(timeout=180)
+    code = _exit_code(leaving)
     seconds = time.monotonic() - started
     require(that=code == 0, otherwise=f"the worker ended with {code}")
     require(
@@ -149,3 +159,10 @@ def _popen_host(theatre: Theatre, name: str) -> subprocess.Popen[bytes]:
     stack.remember(theatre.directory, name, process.pid)
     theatre.await_ready(name)
     return process
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(timeout=_SOFT_SECONDS + 4 * _GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BrokenPromiseError("the worker did not end at all") from None
