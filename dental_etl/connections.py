@@ -57,6 +57,7 @@ _MYSQL_CONNECTION = frozenset({
 _MYSQL_TRANSACTION = frozenset({1205, 1213, 1412, 1684, 1689})
 _MYSQL_ACCESS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1290, 1370, 1698, 1792, 1820, 1862, 3118})
 _MYSQL_DAMAGED = frozenset({126, 127, 144, 145, 1016, 1017, 1034, 1035, 1168, 1194, 1195, 1712, 1877})
+_MYSQL_FULL = frozenset({3, 20, 1021, 1026, 1114})
 _POSTGRES_CONNECTION = ("08", "57P01", "57P02", "57P03", "53300")
 _POSTGRES_TRANSACTION = ("40001", "40P01", "55P03", "25P03")
 _POSTGRES_ACCESS = ("28", "3D000", "42501")
@@ -309,6 +310,7 @@ _DENIED = "Check user, password, database name and grants with `dental-etl test-
 _DAMAGED = (
     "The server cannot read that table's own files: run CHECK TABLE there, and mend it with REPAIR TABLE."
 )
+_FULL = "Its disk is full: make room there, then rerun the table."
 _REFUSED = "Look the number up in the server's manual; `dental-etl validate` checks the set-up."
 
 
@@ -319,6 +321,8 @@ def _classify_mysql(number: int) -> tuple[type[DatabaseError], str]:
         return DatabaseTransactionError, _CONFLICT
     if number in _MYSQL_ACCESS:
         return DatabaseAccessError, _DENIED
+    if number in _MYSQL_FULL:
+        return DatabaseQueryError, _FULL
     return DatabaseQueryError, _DAMAGED if number in _MYSQL_DAMAGED else _REFUSED
 
 

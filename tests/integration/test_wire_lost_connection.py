@@ -30,3 +30,8 @@ def test_the_public_cursor_says_that_the_connection_was_lost(
 
 def test_a_connection_that_the_driver_has_closed_was_lost() -> None:
     assert isinstance(translate(pymysql.InterfaceError(0, ""), Role.REPLICATION), DatabaseConnectionError)
+
+
+def test_a_full_disk_is_named() -> None:
+    error = pymysql.OperationalError(1114, "The table is full")
+    assert "disk is full" in str(translate(error, Role.REPLICATION, table="patient"))
