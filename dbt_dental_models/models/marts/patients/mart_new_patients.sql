@@ -10,7 +10,7 @@ patients as (
         patient_id,
         patient_status,
         first_visit_date as recorded_first_visit_date,
-        {{ as_of_date() }} - interval '{{ var("active_months", 18) }} months' as active_since
+        {{ as_of_date() }} - make_interval(months => {{ var('active_patient_months', 18) }}) as active_since
     from {{ ref('stg_opendental__patient') }}
 ),
 
@@ -38,7 +38,7 @@ select
     cast(first_visits.visits as integer) as visits,
     first_visits.last_visit_date,
     appointments.next_appointment_date,
-    coalesce(patients.patient_status = 0 and first_visits.last_visit_date >= patients.active_since, false) as is_active,
+    coalesce(patients.patient_status = 0 and first_visits.last_visit_date > patients.active_since, false) as is_active,
     {{ cents('coalesce(money.net_production_90_days, 0)') }} as net_production_90_days,
     {{ cents('coalesce(money.net_production_365_days, 0)') }} as net_production_365_days
 from first_visits
