@@ -22,7 +22,9 @@ def large(clinic: Clinic) -> Clinic:
     )
     clinic.source.commit()
     overrides = clinic.settings.tables_file.with_name("tables.overrides.yml")
-    overrides.write_text("tables:\n  patient: {performance_category: large, batch_size: 100}\n")
+    overrides.write_text(
+        "tables:\n  patient: {performance_category: large, batch_size: 100, estimated_rows: 3000000}\n"
+    )
     return clinic
 
 
@@ -55,6 +57,11 @@ def is_helper(worker: Worker) -> bool:
     return "Task etl.extract_chunk[" in log and "Task etl.extract[" not in log
 
 
+def is_load_helper(worker: Worker) -> bool:
+    log = worker.log.read_text()
+    return "Task etl.load_chunk[" in log and "Task etl.load[" not in log
+
+
 def test_helpers_take_ranges_of_a_table(large: Clinic) -> None:
     large.worker(processes=3)
     run_id = large.enqueue(PATIENT)
@@ -62,6 +69,16 @@ def test_helpers_take_ranges_of_a_table(large: Clinic) -> None:
     result = large.results(run_id)["patient"]
     assert (result.status, result.rows_read, is_exact(large)) == (TableStatus.LOADED, ROWS, True)
     assert by_helpers(large) > 0
+
+
+def test_a_killed_helper_of_a_load_costs_nothing(large: Clinic) -> None:
+    large.worker(queues="control,large,dbt", processes=2)
+    both = [large.worker(queues="load", processes=1) for _ in range(2)]
+    run_id = large.enqueue(PATIENT)
+    helper = until(lambda: next(filter(is_load_helper, both), None), "a helper")
+    helper.kill()
+    large.ended(run_id, is_swept=True)
+    assert (large.results(run_id)["patient"].status, is_exact(large)) == (TableStatus.LOADED, True)
 
 
 def test_a_killed_helper_costs_nothing(large: Clinic) -> None:
