@@ -49,10 +49,9 @@ class Invocation:
     def __init__(self, settings: Settings, *, run_id: str, as_of_date: date) -> None:
         self._settings = settings
         self._run_id = run_id
-        self._variables = {
-            "as_of_date": as_of_date.isoformat(),
-            "raw_schema": settings.analytics.schema,
-        }
+        self._variables = {"raw_schema": settings.analytics.schema}
+        # Not a variable of dbt: a new day would make it parse the whole project anew.
+        self._as_of_date = as_of_date.isoformat()
         self._executable = environment.executable(settings)
         self.folder = artifacts.run_folder(settings, run_id)
 
@@ -103,7 +102,10 @@ class Invocation:
             arguments += ("--vars", json.dumps(self._variables))
         return process.DbtCommand(
             arguments=arguments,
-            environment=environment.variables(self._settings.analytics, self._run_id),
+            environment={
+                **environment.variables(self._settings.analytics, self._run_id),
+                "AS_OF_DATE": self._as_of_date,
+            },
             directory=project,
         )
 

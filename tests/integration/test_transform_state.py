@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from dental_etl import transform
 from dental_etl.config import Settings
 from dental_etl.exceptions import TransformError
 from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus
-from dental_etl.transform import selection, state
+from dental_etl.transform import artifacts, selection, state
 
 TODAY = date(2026, 1, 31)
 REAL_PROJECT = Path(__file__).parents[2] / "dbt_dental_models"
@@ -113,6 +113,14 @@ def test_a_deploy_builds_what_the_code_changed(settings: Settings, build: Build)
     mart.write_text(mart.read_text(encoding="utf-8") + " where true", encoding="utf-8")
     result = build(selection.changed_code(state.last_success(settings)), run_id="second")
     assert _models(result) == {"providers_counted": NodeStatus.SUCCESS}
+
+
+def test_a_new_day_does_not_parse_the_project_anew(settings: Settings, build: Build) -> None:
+    build()
+    parsed = artifacts.shared_parse(settings)
+    before = parsed.stat().st_mtime_ns
+    transform.build(settings, run_id="second", as_of_date=TODAY + timedelta(days=1), record=_ignore)
+    assert parsed.stat().st_mtime_ns == before
 
 
 def test_a_catch_up_builds_what_stands_on_tables_loaded_since(
