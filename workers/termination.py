@@ -1,8 +1,8 @@
 """How a process of the pool ends when it is asked to in the middle of a task: at once.
 
 The handler that the pool installs raises `SystemExit`, which waits for the task's threads. One that reads
-the source waits as long as somebody locks the table there, so the worker would outlive its supervisor's
-patience and be killed with all its tables. Nothing is lost by going at once: the servers roll back what was
+the source over a slow line ends with its page, so the worker would outlive its supervisor's patience and
+be killed with all its tables. Nothing is lost by going at once: the servers roll back what was
 not committed and free the locks, and the message goes back to its queue.
 """
 

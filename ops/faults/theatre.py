@@ -173,9 +173,7 @@ class Theatre:
         self.speed(SPEED)
         with self.redis() as client:
             client.flushall()
-        with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {REPLICATION_DATABASE}")
-            cursor.execute(f"CREATE DATABASE {REPLICATION_DATABASE} CHARACTER SET utf8mb4")
+        self._empty_replication()
         with connect(self.settings.analytics) as warehouse:
             for schema in ("raw", "etl", "faults"):
                 warehouse.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
@@ -183,6 +181,17 @@ class Theatre:
         migrate(self.settings.analytics)
         verdict.watch(self.settings)
         self.fill_hosts()
+
+    def _empty_replication(self) -> None:
+        folder = self.sandbox.replication.data_directory / REPLICATION_DATABASE
+        with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"DROP TABLE `{name}`")
+            for orphan in folder.glob("*.ibd"):  # of a server that aborted for want of room
+                orphan.unlink()
+            cursor.execute(f"DROP DATABASE IF EXISTS {REPLICATION_DATABASE}")
+            cursor.execute(f"CREATE DATABASE {REPLICATION_DATABASE} CHARACTER SET utf8mb4")
 
     def speed(self, bytes_per_second: float | None) -> None:
         self.source_line.speed = bytes_per_second
