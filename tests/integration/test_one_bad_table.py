@@ -1,0 +1,127 @@
+"""Tables that cannot be copied: each says so by name, with a remedy, and costs no other table its night."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dental_etl.config import Settings
+from dental_etl.report import Outcome, RunReport
+from dental_etl.run import TableStatus
+from dental_etl.sandbox.state import Sandbox
+from tests.comparison import differences
+from tests.nights import Nights
+
+_WIDE = 900
+#: Bad tables, and what their errors must name beside them.
+BAD: Mapping[str, str] = {
+    "damaged": "REPAIR TABLE",
+    "rows of 16 KB": "exclude_columns in tables.overrides.yml",
+    "2000 columns": "exclude_columns in tables.overrides.yml",
+    "keys that differ by nothing": "Correct the key in the source",
+}
+GOOD = ("before", "between", "after")
+
+
+def _fill(nights: Nights) -> None:
+    for name in GOOD:
+        nights.execute(f"CREATE TABLE `{name}` (id int PRIMARY KEY, v varchar(9))")
+        nights.execute(f"INSERT INTO `{name}` VALUES (1, 'x'), (2, NULL)")
+    _create_wide(nights, "rows of 16 KB", _WIDE, "varchar(60)", "repeat('x', 60)")
+    _create_wide(nights, "2000 columns", 2000, "tinyint", "1")
+    nights.execute("CREATE TABLE `keys that differ by nothing` (k varbinary(9) PRIMARY KEY)")
+    nights.execute(
+        "ALTER TABLE `keys that differ by nothing` MODIFY k varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    )
+    nights.execute("INSERT INTO `keys that differ by nothing` VALUES ('a'), (x'6100')")
+    _damage(nights)
+
+
+def _create_wide(nights: Nights, name: str, columns: int, kind: str, value: str) -> None:
+    declared = ", ".join(f"c{number} {kind}" for number in range(columns))
+    nights.execute(f"CREATE TABLE `{name}` ({declared}) ENGINE=MyISAM CHARACTER SET latin1")
+    nights.execute(f"INSERT INTO `{name}` VALUES ({', '.join([value] * columns)})")
+
+
+def _damage(nights: Nights) -> None:
+    """Cut the file of a table short, as a full disk does."""
+    nights.execute("CREATE TABLE damaged (id int, note text) ENGINE=MyISAM")
+    nights.execute("INSERT INTO damaged VALUES (1, repeat('x', 9000)), (2, repeat('y', 9000))")
+    nights.execute("FLUSH TABLES damaged")
+    ((folder, database),) = nights.execute("SELECT @@datadir, DATABASE()")
+    with (Path(folder) / database / "damaged.MYD").open("r+b") as file:
+        file.truncate(100)
+
+
+@pytest.fixture(scope="module")
+def nights(sandbox: Sandbox, sandbox_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    made = Nights(sandbox, sandbox_settings, tmp_path_factory.mktemp("bad"))
+    _fill(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def report(nights: Nights) -> RunReport:
+    return nights.play()
+
+
+def test_the_night_failed(report: RunReport) -> None:
+    assert report.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("table", BAD)
+def test_a_bad_table_is_named_with_what_to_do(report: RunReport, table: str) -> None:
+    error = next(one.error_detail for one in report.tables if one.table == table)
+    assert error is not None
+    assert (table in error, BAD[table] in error) == (True, True), error
+
+
+@pytest.mark.parametrize("table", GOOD)
+def test_every_other_table_arrives(report: RunReport, table: str) -> None:
+    assert next(one.status for one in report.tables if one.table == table) is TableStatus.LOADED
+
+
+def test_no_error_quotes_a_row(report: RunReport) -> None:
+    errors = " ".join(one.error_detail or "" for one in report.tables)
+    assert "xxxx" not in errors
+
+
+def test_the_command_line_says_so_by_its_exit_code(
+    report: RunReport, nights: Nights, sandbox: Sandbox
+) -> None:
+    root = Path(__file__).parents[2]
+    folder = nights.settings.tables_file.parent / "command line"
+    environment = {
+        **sandbox.environment(), "PROJECT_ROOT": str(root), "PATH": os.environ["PATH"],
+        "TEST_TABLES_FILE": str(folder / "tables.yml"), "TEST_ARTIFACTS_URL": str(folder),
+    }  # fmt: skip
+    found = [
+        subprocess.run(
+            [sys.executable, "-m", "dental_etl", *words], env=environment, cwd=root, capture_output=True,
+            check=False, timeout=120,
+        ).returncode
+        for words in (["analyze"], ["run", "--table", "damaged", "--table", "before"], ["run", "-t", "after"])
+    ]  # fmt: skip
+    assert found == [0, 1, 0]
+
+
+def test_columns_left_out_by_the_owner_let_the_rest_arrive(report: RunReport, nights: Nights) -> None:
+    left_out = [f"c{number}" for number in range(400, _WIDE)]
+    nights.settings.tables_file.with_name("tables.overrides.yml").write_text(
+        yaml.safe_dump(
+            {"tables": {"rows of 16 KB": {"exclude_columns": left_out}, "damaged": {"exclude": True}}}
+        )
+    )
+    again = nights.play()
+    found = {one.table: one.status for one in again.tables}
+    assert (found.get("rows of 16 KB"), found.get("damaged")) == (TableStatus.LOADED, None)
+
+
+def test_tables_that_were_copied_are_equal(report: RunReport, nights: Nights) -> None:
+    assert differences(nights.settings, leave_out=frozenset(BAD)) == []
