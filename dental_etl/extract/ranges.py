@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
+from dental_etl.config import TableConfig
 from dental_etl.exceptions import DatabaseTransactionError, TableBusyError
 from dental_etl.extract import keys, paging, queries
 from dental_etl.extract.attempt import Attempt
@@ -39,8 +40,10 @@ from dental_etl.wire.load_data import load_data
 
 logger = logging.getLogger(__name__)
 
-#: A range is that many full reads: long enough to be worth a message, short enough to share a table evenly.
-READS_PER_CHUNK = 8
+#: A range is that many full reads at most, and a table has so many ranges: each is worth a message, and
+#: the last one does not keep everybody waiting.
+_READS_PER_CHUNK = 8
+_LEAST_CHUNKS = 16
 _LOOK_AGAIN_SECONDS = 0.2
 #: Deadlocks with helpers that one attempt puts up with.
 _MOST_CONFLICTS = 10
@@ -75,8 +78,7 @@ def new_copy_id(attempt: Attempt) -> str:
 
 def cut(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
     """Return the ranges of a new copy; walks the key's index at the source and reads no row."""
-    rows = attempt.plan.config.batch_size * READS_PER_CHUNK
-    bounds = list(_bounds(attempt, rows))
+    bounds = list(_bounds(attempt, _chunk_rows(attempt.plan.config)))
     ends = [*bounds, None]
     return tuple(
         Chunk(
@@ -184,6 +186,11 @@ def _after(chunk: Chunk, position: Key | None, found: Moved) -> Chunk:
         version=chunk.version + 1,
         moved=chunk.moved.plus(found),
     )
+
+
+def _chunk_rows(config: TableConfig) -> int:
+    even = config.estimated_rows // _LEAST_CHUNKS
+    return max(config.batch_size, min(even, config.batch_size * _READS_PER_CHUNK))
 
 
 def _bounds(attempt: Attempt, rows: int) -> Iterator[Key]:

@@ -115,7 +115,7 @@ def _config(table: str) -> TableConfig:
         batch_size=BATCH_ROWS,
         performance_category=Category.LARGE,
         processing_priority="low",
-        estimated_rows=ROWS,
+        estimated_rows=1280,
         estimated_size_mb=1.0,
     )
 
@@ -306,7 +306,7 @@ def test_a_smaller_table_is_copied_in_order(night: Night) -> None:
         batch_size=BATCH_ROWS,
         performance_category=Category.MEDIUM,
         processing_priority="low",
-        estimated_rows=ROWS,
+        estimated_rows=1280,
         estimated_size_mb=1.0,
     )
     night.extract()
