@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -38,6 +39,8 @@ ROOT = Path(__file__).parents[2]
 FIRST_NIGHT = date(2026, 1, 30)
 #: The first table to be read, and nearly the largest in bytes.
 LONG_TABLE = "claimproc"
+#: Of the long table, which has ten times as many.
+_BATCH_ROWS = 200
 #: A table of average size then takes a second, the largest about five.
 SPEED = 100_000.0
 #: The largest table then takes minutes.
@@ -158,6 +161,8 @@ class Theatre:
             "TEST_MYSQL_REPLICATION_PORT": str(self.replication_line.port),
         }
         analyze(self.settings, now=datetime.now(UTC))
+        overrides = self.settings.tables_file.with_name("tables.overrides.yml")
+        overrides.write_text(f"tables:\n  {LONG_TABLE}: {{batch_size: {_BATCH_ROWS}}}\n", encoding="utf-8")
         self._nights = 0
         #: Hosts that a scene took away.
         self._lost: set[str] = set()
@@ -317,10 +322,11 @@ class Theatre:
             return port
 
     def has_checkpoint(self, table: str) -> bool:
+        """Tell whether some of the table's batches are committed, and not all."""
         with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT checkpoint FROM etl_copy_status WHERE table_name = %s", (table,))
             row = cursor.fetchone()
-        return bool(row and row[0])
+        return bool(row and row[0] and json.loads(row[0])["position"])
 
     # Servers
 
