@@ -34,8 +34,7 @@ def joins_and_works(theatre: Theatre) -> None:
             theatre.await_ready(_NAME)
             night.end()
         finally:
-            process.terminate()
-            process.wait(30)
+            _stop(process)
             for line in lines:
                 line.close()
         done = theatre.log(_NAME).count(f"{Stage.LOAD} of ")
@@ -93,3 +92,13 @@ def _start(
         )
     stack.remember(theatre.directory, _NAME, process.pid)
     return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask politely, and do not wait for a table that is still at work after the scene failed."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
