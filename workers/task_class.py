@@ -18,15 +18,7 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from dental_etl import pipeline
 from dental_etl.connections import connect
-from dental_etl.exceptions import (
-    RETRYABLE,
-    DatabaseError,
-    DeadlineError,
-    ETLPipelineError,
-    FencedError,
-    TableBusyError,
-    TimeLimitError,
-)
+from dental_etl.exceptions import RETRYABLE, DatabaseError, ETLPipelineError, TableBusyError, TimeLimitError
 from dental_etl.run import Finding, Severity, Stage
 from dental_etl.tracking import ledger
 from dental_etl.tracking.locks import advisory_lock
@@ -143,20 +135,6 @@ class TableTask(DiscreetTask):
             ledger.retry_at(connection, run_id, table, self.stage, error_code(error), str(error), at)
         logger.warning("%s of %s is tried again in %.0f s: %s", self.stage, table, seconds, error_code(error))
         self.again(seconds, error, table)
-
-
-class ChunkTask(DiscreetTask):
-    """One key range of a large table: whatever it leaves undone, the table's own task does."""
-
-    abstract = True
-
-    def end(self, error: BaseException, args: Sequence[Any]) -> NoReturn:
-        if isinstance(error, (*RETRYABLE, FencedError, DeadlineError)):
-            code = error_code(error)
-            logger.info("A range of %s is left to the table's own task: %s", args[1], code)
-            raise Ignore
-        log_error(self.name, error)
-        raise TaskFailedError(error_code(error), str(args[1]))
 
 
 class BeginningTask(DiscreetTask):

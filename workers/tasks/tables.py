@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,13 +11,17 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from dental_etl import pipeline
+from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError, FencedError
 from dental_etl.run import Category, Stage
 from workers import canvas
 from workers.process import now, settings
 from workers.routing import TaskName
-from workers.task_class import ChunkTask, TableTask
+from workers.task_class import DiscreetTask, TableTask
 
 logger = logging.getLogger(__name__)
+
+#: What ends the work on a range and is no failure of its table.
+_LEFT_TO_THE_OWNER: tuple[type[ETLPipelineError], ...] = (*RETRYABLE, FencedError, DeadlineError)
 
 
 # No result of an extract is kept in Redis: the chord counts loads, Flower shows the events, the ledger knows.
@@ -47,10 +51,11 @@ def _call_helpers(stage: Stage, run_id: str, table: str, category: Category, num
         logger.warning("The broker took no messages for the ranges of %s; they are copied here", table)
 
 
-@shared_task(bind=True, base=ChunkTask, name=TaskName.EXTRACT_CHUNK.value, ignore_result=True)
+@shared_task(bind=True, base=DiscreetTask, name=TaskName.EXTRACT_CHUNK.value, ignore_result=True)
 def extract_chunk(_self: Any, run_id: str, table: str, category: str, number: int) -> dict[str, int]:
     """Copy one key range of a large table, unless it is done or somebody is at it."""
-    return {"rows_read": pipeline.extract_chunk_phase(settings(), run_id, table, number, clock=now)}
+    copy = partial(pipeline.extract_chunk_phase, settings(), run_id, table, number, clock=now)
+    return {"rows_read": _work_range(table, copy)}
 
 
 @shared_task(bind=True, base=TableTask, name=TaskName.LOAD.value, stage=Stage.LOAD)
@@ -70,7 +75,17 @@ def load(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | 
     )
 
 
-@shared_task(bind=True, base=ChunkTask, name=TaskName.LOAD_CHUNK.value)
+@shared_task(bind=True, base=DiscreetTask, name=TaskName.LOAD_CHUNK.value)
 def load_chunk(_self: Any, run_id: str, table: str, category: str, number: int) -> dict[str, int]:
     """Load one key range of a large table, unless it is done or somebody is at it."""
-    return {"rows_written": pipeline.load_chunk_phase(settings(), run_id, table, number)}
+    copy = partial(pipeline.load_chunk_phase, settings(), run_id, table, number)
+    return {"rows_written": _work_range(table, copy)}
+
+
+def _work_range(table: str, copy: Callable[[], int]) -> int:
+    """Copy a range, or leave it to the table's own task, which copies whatever is left undone."""
+    try:
+        return copy()
+    except _LEFT_TO_THE_OWNER as error:
+        logger.info("A range of %s is left to the table's own task: %s", table, error.code)
+        return 0
