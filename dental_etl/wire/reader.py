@@ -113,7 +113,7 @@ class BlockStream:
 def read_blocks(
     connection: Connection, sql: str, parameters: Mapping[str, object] | None, row_format: RowFormat
 ) -> BlockStream:
-    """Read a query as blocks of about 256 KiB, each ending with a whole row.
+    """Read a query as blocks of about 64 KiB, each ending with a whole row.
 
     Args:
         connection: To the source or to replication; its transaction is begun if it is not yet.
