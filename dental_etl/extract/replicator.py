@@ -33,12 +33,14 @@ from dental_etl.tracking.locks import source_slot, table_lock
 from dental_etl.tracking.status import (
     CopiedTable,
     ensure_copy_status,
+    read_copy_status,
     read_source_schema,
     record_copied,
     record_copy_failed,
     record_started,
     take_fence,
 )
+from dental_etl.wire.blocks import PackingError
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
 
@@ -109,34 +111,73 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
         stack.enter_context(table_lock(replication, plan.table, purpose="write"))
         status = _begin(replication, plan.table, fence, run_id)
         stack.enter_context(_failure_recorded(replication, plan.table, fence))
-        source = stack.enter_context(connect(settings.source, is_dedicated=True))
-        stack.enter_context(source_slot(source, settings.source_max_connections))
-        reader = SourceReader(source, plan.table, deadline, clock)
-        reader.prepare()
-        schema = _source_schema(source, settings.source.database, plan.table)
-        schema = schema.without(plan.config.exclude_columns)
-        attempt = Attempt(
-            plan=plan,
-            run_id=run_id,
-            fence=fence,
-            clock=clock,
-            replication=replication,
-            reader=reader,
-            schema=schema,
-            row_format=row_format(schema, Target.MYSQL),
-            cursor=table_cursor(plan, schema),
-            progress=progress,
-            delete_brake_percent=settings.delete_brake_percent,
-            generation=status.generation,
-            helpers=helpers,
-        )
-        outcome = _copy(attempt, status, prover)
-        proof = outcome.proof
-        if prover is not None and proof is None:
-            proof = prover.prove(attempt, outcome.basis)
-        if outcome.basis is Basis.NOTHING and outcome.proof is None:
-            _record_compared(attempt, outcome.status, outcome.strategy)
+
+        def copied(now: CopyStatus, *, is_packed: bool) -> tuple[Attempt, _Outcome, Proof | None]:
+            with _source(settings) as source:
+                reader = SourceReader(source, plan.table, deadline, clock)
+                reader.prepare()
+                schema = _source_schema(source, settings.source.database, plan.table)
+                schema = schema.without(plan.config.exclude_columns)
+                attempt = Attempt(
+                    plan=plan,
+                    run_id=run_id,
+                    fence=fence,
+                    clock=clock,
+                    replication=replication,
+                    reader=reader,
+                    schema=schema,
+                    row_format=row_format(schema, Target.MYSQL, is_packed=is_packed),
+                    cursor=table_cursor(plan, schema),
+                    progress=progress,
+                    delete_brake_percent=settings.delete_brake_percent,
+                    generation=now.generation,
+                    helpers=helpers,
+                )
+                return (attempt, *_copied(attempt, now, prover))
+
+        try:
+            attempt, outcome, proof = copied(status, is_packed=True)
+        except PackingError:
+            _log_unpacked(plan.table, run_id)
+            attempt, outcome, proof = copied(_status(replication, plan.table, status), is_packed=False)
     return _result(attempt, outcome, proof, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _source(settings: Settings) -> Iterator[Connection]:
+    """Open the source in one of the places that we may hold there."""
+    with (
+        connect(settings.source, is_dedicated=True) as source,
+        source_slot(source, settings.source_max_connections),
+    ):
+        yield source
+
+
+def _copied(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> tuple[_Outcome, Proof | None]:
+    outcome = _copy(attempt, status, prover)
+    proof = outcome.proof
+    if prover is not None and proof is None:
+        proof = prover.prove(attempt, outcome.basis)
+    if outcome.basis is Basis.NOTHING and outcome.proof is None:
+        _record_compared(attempt, outcome.status, outcome.strategy)
+    return outcome, proof
+
+
+def _log_unpacked(table: str, run_id: str) -> None:
+    logger.warning(
+        "Rows of %s cannot travel in one piece each; they are read column by column, which is slower",
+        table,
+        extra={"action": "unpacked", "run_id": run_id, "table": table, "stage": Stage.EXTRACT},
+    )
+
+
+def _status(replication: Connection, table: str, before: CopyStatus) -> CopyStatus:
+    """Return what the first way has left behind."""
+    with database_errors(Role.REPLICATION, table=table, stage=Stage.EXTRACT):
+        replication.rollback()
+        found = read_copy_status(replication, table)
+        replication.rollback()
+    return found or before
 
 
 def _begin(replication: Connection, table: str, fence: int, run_id: str) -> CopyStatus:

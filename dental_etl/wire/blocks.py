@@ -17,6 +17,10 @@ _SEPARATORS = bytes.maketrans(FIELD_END + ROW_END, b"\t\n")
 _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 
 
+class PackingError(DataExtractionError):
+    """Rows that cannot travel as one byte string each; column by column they may."""
+
+
 class BlockEncoder:
     """Makes blocks for one target and counts what the target cannot hold.
 
@@ -109,7 +113,7 @@ class BlockEncoder:
             return row
         fields = row.split(FIELD_END)
         if len(fields) != len(self._format.columns):
-            raise DataExtractionError(
+            raise PackingError(
                 f"Text in table {self._format.table} holds bytes that are not text in its character set and "
                 f"that look like our own separators. Mend the text on the server, or leave the table out.",
                 table=self._format.table,
@@ -126,9 +130,9 @@ class BlockEncoder:
         return field.decode("utf-8", "replace").encode("utf-8")
 
 
-def row_too_long(table: str) -> DataExtractionError:
+def row_too_long(table: str) -> PackingError:
     """Return the error for a row that the server answers with NULL instead of its text."""
-    return DataExtractionError(
+    return PackingError(
         f"A row of table {table} is longer than the server's max_allowed_packet, so it cannot be sent in one "
         f"piece. Raise max_allowed_packet on that server to 64M or more, then run the table again.",
         table=table,

@@ -16,6 +16,7 @@ from dental_etl.config import Role
 from dental_etl.connections import error_number, translate
 from dental_etl.exceptions import DatabaseAccessError, DatabaseQueryError, DataExtractionError
 from dental_etl.wire import packets
+from dental_etl.wire.blocks import PackingError
 from dental_etl.wire.names import mysql
 from dental_etl.wire.rows import RowFormat
 
@@ -27,6 +28,8 @@ _STATEMENT = r"""
 """
 _DISABLED = frozenset({"1148", "3948", "4166"})
 _TRUNCATED = 1265
+#: A line has too few fields, or too many.
+_WRONG_FIELDS = frozenset({"1261", "1262"})
 _MOST_WARNINGS = 65535
 _COLUMN = re.compile(r"for column [`'](?:[^`']*[`']\.[`'])*([^`']+)[`']")
 
@@ -139,6 +142,12 @@ def _translated(error: pymysql.MySQLError, table: str, row_format: RowFormat) ->
         return DatabaseAccessError(
             f"Replication refuses LOAD DATA LOCAL (error {number}), which table {table} is written with. Set "
             f"local_infile=ON on that server; the source does not need it.",
+            table=table,
+        )
+    if number in _WRONG_FIELDS:
+        return PackingError(
+            f"Text in table {table} holds bytes that are not text in its character set and that look like our "
+            f"own separators (error {number}). Mend the text at the source.",
             table=table,
         )
     ours = translate(error, Role.REPLICATION, table=table)

@@ -36,6 +36,8 @@ _GEOMETRY = frozenset({
 #: Up to 64 KiB; longer text could push the packed row over max_allowed_packet, which makes it NULL.
 _SHORT_TEXT = frozenset({"char", "varchar", "tinytext", "text", "enum", "set"})
 _LONG_TEXT = frozenset({"mediumtext", "longtext", "json"})
+#: So many TEXT columns together stay far below the max_allowed_packet that servers come with.
+_MOST_TEXTS = 8
 _TEXT = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 #: Their own text is exact: 17 digits of a double, every digit of a decimal, microseconds of a time.
 _PLAIN = frozenset({
@@ -145,11 +147,13 @@ def _split(
 ) -> tuple[list[Column], list[Column]]:
     packed: list[Column] = []
     apart: list[Column] = []
-    dates = 0
+    dates = texts = 0
     for column in columns:
+        texts += column.data_type == "text"
         dates += _is_coerced(column, target)
         is_apart = not is_packed or _travels_apart(column, target)
         is_apart |= _is_coerced(column, target) and dates > len(_COERCED)
+        is_apart |= column.data_type == "text" and texts > _MOST_TEXTS
         (apart if is_apart else packed).append(column)
     return packed, apart
 

@@ -118,3 +118,10 @@ def test_copy_columns_use_the_names_of_raw() -> None:
 def test_an_unknown_type_fails_its_table_by_name() -> None:
     with pytest.raises(DataExtractionError, match="Column a of table patient has the type vector"):
         row_format(schema(ID, column("a", "vector(3)")), Target.MYSQL)
+
+
+def test_many_texts_do_not_share_one_packet() -> None:
+    found = row_format(
+        schema(ID, *(column(f"t{n}", "text", charset="utf8") for n in range(20))), Target.MYSQL
+    )
+    assert (found.packed, len(found.apart)) == (9, 12)
