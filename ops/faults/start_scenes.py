@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 
 from dental_etl.connections import connect
 from dental_etl.run import RunStatus
+from dental_etl.run_window import CENTRAL
 from dental_etl.tracking import ledger
 from dental_etl.tracking.run_row import RunRow
 from ops.faults.theatre import HOSTS, Night, Theatre, require, until
@@ -20,8 +22,7 @@ _STARTS = 6
 #: A tick every five seconds: RedBeat's lock is a minute old at most when its holder dies.
 _TAKEOVER_SECONDS = 90.0
 _TICKS_SECONDS = 30.0
-_EVENING = "2030-01-15T21:07:00-06:00"
-_NOON = "2030-01-15T12:00:00-06:00"
+_LATE, _NOON = time_of_day(21, 7), time_of_day(12)
 
 
 def six_starts_at_once(theatre: Theatre) -> None:
@@ -62,15 +63,16 @@ def two_beats(theatre: Theatre) -> None:
 
 
 def beat_down_at_nine(theatre: Theatre) -> None:
-    """At noon the returning beat starts nothing; at 21:07 it starts the night, once."""
-    with _at(theatre, _NOON):
+    """Tomorrow at noon the returning beat starts nothing; at 21:07 it starts the night, once."""
+    tomorrow = datetime.now(CENTRAL).date() + timedelta(days=1)
+    with _at(theatre, tomorrow, _NOON):
         beat = _start_beat(theatre, "beat-noon", "ops.faults.late_beat")
         until(
             lambda: theatre.log("steering").count("Task etl.ensure_nightly") > 4, "ticks at noon"
         )  # two lines each
         _stop(beat)
         require(that=not _runs(theatre), otherwise="a night was started outside the window")
-    with _at(theatre, _EVENING):
+    with _at(theatre, tomorrow, _LATE):
         beat = _start_beat(theatre, "beat-late", "ops.faults.late_beat")
         (run,) = until(lambda: _runs(theatre), "the late night")
         Night(theatre=theatre, run_id=run.run_id).end()
@@ -81,13 +83,14 @@ def beat_down_at_nine(theatre: Theatre) -> None:
         )
         _stop(beat)
         require(that=len(_runs(theatre)) == 1, otherwise="the night was started twice")
-        require(that=run.run_date == date(2030, 1, 15), otherwise="the late night has another date")
+        require(that=run.run_date == tomorrow, otherwise="the late night has another date")
 
 
 @contextmanager
-def _at(theatre: Theatre, clock: str) -> Iterator[None]:
+def _at(theatre: Theatre, day: date, clock: time_of_day) -> Iterator[None]:
     """Let every host live at a fixed time, in a clinic with opening hours."""
-    variables = {"TEST_BLOCKED_HOURS": "06:00-21:00", "TEST_CLOCK": clock}
+    now = datetime.combine(day, clock, CENTRAL)
+    variables = {"TEST_BLOCKED_HOURS": "06:00-21:00", "TEST_CLOCK": now.isoformat()}
     for name in HOSTS:
         theatre.lose_host(name)
         theatre.start_host(name, environment=variables, wait=False)
