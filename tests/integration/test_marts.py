@@ -1,9 +1,10 @@
-"""Marts over hostile books: the bridge closes under every preference, and a second build changes nothing."""
+"""Marts over hostile books: the bridge closes, a second build changes nothing, evenings are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dental_etl.config import Settings
 from dental_etl.connections import connect
 from dental_etl.run import DbtStatus
 from dental_etl.transform import selection
+from dental_etl.transform.selection import Selection, Step
 
 #: Version of payment plans, basis of write-offs, release: each changes what the two sides count.
 CASES = tuple(product(("1", "2", "3", "4"), ("0", "1", "2"), ("24.3.35.0", "23.3.10.0", "21.4.1.0")))
@@ -51,13 +53,21 @@ def test_building_twice_gives_identical_marts(
     assert _digests(built) == before
 
 
-def test_history_keeps_one_set_of_rows_for_an_evening_that_is_repeated(built: Connection) -> None:
-    rows = built.execute(
-        text("SELECT count(*), count(DISTINCT family_id), count(DISTINCT as_of_date)"
-             " FROM marts.mart_ar_aging_history")
-    ).one()  # fmt: skip
-    built.commit()
-    assert (rows[0], rows[2]) == (rows[1], 1)
+def test_history_gains_an_evening_and_keeps_the_others_through_a_full_refresh(
+    built: Connection, sandbox_settings: Settings, artifacts: Path
+) -> None:
+    """Two whole builds of one evening came before, which is the other half of the claim."""
+    first = _evenings(built)
+    models = ("--full-refresh", "--select", "mart_ar_aging_family", "mart_ar_aging_history")
+    next_day = TODAY + timedelta(days=1)
+    _build(
+        sandbox_settings,
+        artifacts,
+        "next",
+        next_day,
+        Selection(steps=(Step(name="build", arguments=models),)),
+    )
+    assert _evenings(built) == {TODAY: first[TODAY], next_day: first[TODAY]}
 
 
 def test_bridge_to_receivables_closes_under_every_preference(built: Connection, artifacts: Path) -> None:
@@ -67,13 +77,19 @@ def test_bridge_to_receivables_closes_under_every_preference(built: Connection, 
     assert {case: left for case in CASES if (left := _unexplained(built, ledger, bridge, case))} == {}
 
 
-def _build(settings: Settings, artifacts: Path, run_id: str) -> None:
+def _build(
+    settings: Settings,
+    artifacts: Path,
+    run_id: str,
+    as_of: date = TODAY,
+    selected: Selection | None = None,
+) -> None:
     result = transform.build(
         replace(settings, artifacts_url=str(artifacts)),
         run_id=run_id,
-        as_of_date=TODAY,
+        as_of_date=as_of,
         record=lambda _node: None,
-        selection=selection.everything(),
+        selection=selected or selection.everything(),
     )
     assert result.status is DbtStatus.SUCCESS, result.reason
 
@@ -95,6 +111,14 @@ def _unexplained(
     rows = connection.exec_driver_sql(f"SELECT * FROM ({bridge}) AS bridge WHERE unexplained <> 0").all()
     connection.commit()
     return [tuple(row) for row in rows]
+
+
+def _evenings(connection: Connection) -> dict[date, int]:
+    rows = connection.execute(
+        text("SELECT as_of_date, count(*) FROM marts.mart_ar_aging_history GROUP BY as_of_date")
+    ).all()
+    connection.commit()
+    return {row[0]: row[1] for row in rows}
 
 
 def _digests(connection: Connection) -> dict[str, str]:
