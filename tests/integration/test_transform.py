@@ -79,7 +79,7 @@ def test_what_stands_on_a_failed_model_counts_as_upstream_failed(
     )
     by_id = {node.unique_id.split(".")[2]: node for node in result.nodes}
     assert result.status is DbtStatus.FAILED
-    assert "failed: model.dental_models.mart_ar_aging_family" in result.reason
+    assert "model.dental_models.mart_ar_aging_family" in result.reason
     assert by_id["mart_ar_aging_family"].error_class == "Database Error"
     assert by_id["families_add_up_to_the_ledger"].status is NodeStatus.UPSTREAM_FAILED
 
