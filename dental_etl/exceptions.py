@@ -15,6 +15,7 @@
     │   └── DatabaseQueryError          the server refused a statement
     ├── DataError
     │   ├── DataExtractionError         source -> replication
+    │   │   └── PackingError            rows cannot travel as one byte string each; columns may
     │   ├── DataLoadingError            replication -> raw
     │   └── DeleteBrakeError            a table would lose more rows than anybody loses by accident
     ├── TableBusyError                  another process works on this table                  (retryable)
@@ -128,6 +129,10 @@ class DataError(ETLPipelineError):
 
 class DataExtractionError(DataError):
     code = "E_EXTRACT"
+
+
+class PackingError(DataExtractionError):
+    code = "E_PACKING"
 
 
 class DataLoadingError(DataError):

@@ -19,6 +19,7 @@ from dental_etl.exceptions import (
     DeadlineError,
     ETLPipelineError,
     FencedError,
+    PackingError,
 )
 from dental_etl.extract import drift, keys, publishing, ranges
 from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
@@ -40,7 +41,6 @@ from dental_etl.tracking.status import (
     record_started,
     take_fence,
 )
-from dental_etl.wire.blocks import PackingError
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
 

@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dental_etl.exceptions import DataExtractionError
+from dental_etl.exceptions import PackingError
 from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, UNCERTAIN, ApartColumn, RowFormat, Target
 
 _NULL_TEXT = b"\\N"
 _SEPARATORS = bytes.maketrans(FIELD_END + ROW_END, b"\t\n")
 # The backslash first: the others bring new ones.
 _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
-
-
-class PackingError(DataExtractionError):
-    """Rows that cannot travel as one byte string each; column by column they may."""
 
 
 class BlockEncoder:
@@ -39,7 +35,7 @@ class BlockEncoder:
         """Return the rows as text, each with its line end.
 
         Raises:
-            DataExtractionError: Text holds bytes that cannot be told apart from the framing.
+            PackingError: Text holds bytes that cannot be told apart from the framing.
         """
         raw = _joined(rows)
         if self._is_postgres and b"\0" in raw:

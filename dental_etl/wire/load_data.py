@@ -14,9 +14,8 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role
 from dental_etl.connections import error_number, translate
-from dental_etl.exceptions import DatabaseAccessError, DatabaseQueryError, DataExtractionError
+from dental_etl.exceptions import DatabaseAccessError, DatabaseQueryError, DataExtractionError, PackingError
 from dental_etl.wire import packets
-from dental_etl.wire.blocks import PackingError
 from dental_etl.wire.names import mysql
 from dental_etl.wire.rows import RowFormat
 
