@@ -111,3 +111,14 @@ def test_the_end_can_go_on_after_a_step() -> None:
 def test_dbt_runs_on_its_own_queue() -> None:
     closing: Any = canvas.closing("r1")
     assert closing.tasks[3].options["queue"] == "dbt"
+
+
+def test_a_range_of_a_large_table_is_a_message_without_keys() -> None:
+    tasks = [
+        canvas.chunk(stage, "r1", "procedurelog", Category.LARGE, 7) for stage in (Stage.EXTRACT, Stage.LOAD)
+    ]
+    assert [(task.task, task.options["queue"]) for task in tasks] == [
+        ("etl.extract_chunk", "large"),
+        ("etl.load_chunk", "load"),
+    ]
+    assert {tuple(task.args) for task in tasks} == {("r1", "procedurelog", "large", 7)}
