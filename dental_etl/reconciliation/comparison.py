@@ -88,8 +88,8 @@ def steps(attempt: Attempt, after: Key | None, depth: Depth = Depth.ROWS) -> Ite
 
 
 def narrow(attempt: Attempt, compared: Compared, cuts: int = 0) -> Iterator[Compared]:
-    """Cut a range that differs until what differs is small enough to be read."""
-    if compared.rows <= ranges.LEAF_ROWS or cuts >= _MOST_CUTS:
+    """Cut a range that differs until the source's rows in what differs are few enough to be read."""
+    if compared.source.rows <= ranges.LEAF_ROWS or cuts >= _MOST_CUTS:
         yield compared
         return
     for part in _parts(attempt, compared):
@@ -99,11 +99,9 @@ def narrow(attempt: Attempt, compared: Compared, cuts: int = 0) -> Iterator[Comp
 
 
 def _parts(attempt: Attempt, compared: Compared) -> Iterator[KeyRange]:
-    """Cut by the keys of the side that has more rows, else one part might hold nearly all of them."""
-    rows = max(compared.rows // ranges.PARTS, ranges.LEAF_ROWS // 2)
-    find = _source_key if compared.source.rows >= compared.replica.rows else _replica_key
+    rows = max(compared.source.rows // ranges.PARTS, ranges.LEAF_ROWS // 2)
     left = compared.key_range
-    while (end := find(attempt, left, rows)) is not None:
+    while (end := _source_key(attempt, left, rows)) is not None:
         yield ranges.first_part(left, end)
         left = ranges.rest(left, end)
     yield left
@@ -111,12 +109,6 @@ def _parts(attempt: Attempt, compared: Compared) -> Iterator[KeyRange]:
 
 def _source_key(attempt: Attempt, key_range: KeyRange, rows: int) -> Key | None:
     row = attempt.reader.row(ranges.boundary(attempt.schema, key_range, rows))
-    return None if row is None else keys.from_row(attempt.schema, row)
-
-
-def _replica_key(attempt: Attempt, key_range: KeyRange, rows: int) -> Key | None:
-    with attempt.errors():
-        row = attempt.run(ranges.boundary(attempt.schema, key_range, rows)).one_or_none()
     return None if row is None else keys.from_row(attempt.schema, row)
 
 
