@@ -317,6 +317,9 @@ class TableResult(Value):
     error_stage: str | None = None
     #: Names and numbers about that failure, and the remedy; never a value of a row.
     error_detail: str | None = None
+    #: When the run was planned; an estimate.
+    rows_expected: int = 0
+    #: So far, while the extract works; every later number when its phase has ended.
     rows_read: int = 0
     rows_written: int = 0
     rows_deleted: int = 0

@@ -152,7 +152,9 @@ def _rows(now: Snapshot) -> list[TableResult]:
 
 
 def _table(rows: list[TableResult]) -> Table:
-    view = console.table("TABLE", "STATE", "CATEGORY", "STRATEGY", ">READ", ">WRITTEN", ">SECONDS")
+    view = console.table(
+        "TABLE", "STATE", "CATEGORY", "STRATEGY", ">READ", ">MB", ">WRITTEN", ">SECONDS", ">ROWS/S", ">LEFT"
+    )
     for table in rows:
         view.add_row(
             table.table,
@@ -160,11 +162,27 @@ def _table(rows: list[TableResult]) -> Table:
             table.category,
             table.strategy or "",
             f"{table.rows_read:,}",
+            f"{table.bytes_read / 1e6:,.1f}",
             f"{table.rows_written:,}",
             f"{table.extract_seconds + table.load_seconds:.1f}",
+            f"{_rows_per_second(table):,.0f}" if table.rows_read else "",
+            _left(table),
             style=_STYLES.get(table.status, "dim" if table.status is TableStatus.LOADED else ""),
         )
     return view
+
+
+def _rows_per_second(table: TableResult) -> float:
+    return table.rows_read / table.extract_seconds if table.extract_seconds else 0.0
+
+
+def _left(table: TableResult) -> str:
+    """Return how long an extract still takes at its pace so far; nothing where that is not known."""
+    rows, pace = table.rows_expected - table.rows_read, _rows_per_second(table)
+    if table.status is not TableStatus.EXTRACTING or rows <= 0 or not pace:
+        return ""
+    minutes, seconds = divmod(round(rows / pace), 60)
+    return f"{minutes}:{seconds:02}"
 
 
 def _headline(now: Snapshot) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +14,8 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role, Settings, TableConfig, read_tables
 from dental_etl.connections import connect, database_errors
-from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
+from dental_etl.exceptions import RETRYABLE, DatabaseError, DeadlineError, ETLPipelineError
+from dental_etl.extract.attempt import Progress
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
@@ -36,6 +38,7 @@ from dental_etl.tracking.locks import advisory_lock, table_lock
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+_PROGRESS_SECONDS = 2.0
 #: Told the numbers of the key ranges of a large table that anybody may work (`extract_chunk_phase`).
 Helpers = Callable[[Sequence[int]], None]
 
@@ -75,11 +78,45 @@ def extract_phase(
             clock=clock,
             prover=SourceProver(_reconcile_seconds(settings, table)),
             helpers=helpers,
+            progress=_Watched(settings, claim),
         )
         with ledger_transaction(settings) as connection:
             ledger.finish_extract(connection, claim, result, clock())
     _log(Stage.EXTRACT, run_id, table, result.rows_written, result.seconds)
     return result
+
+
+class _Watched:
+    """Writes how far an extract is to the ledger, not more often than anybody looks."""
+
+    def __init__(self, settings: Settings, claim: ledger.Claim) -> None:
+        self._settings = settings
+        self._claim = claim
+        self._started = self._written = time.monotonic()
+        self._is_lost = False
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self._is_lost or now - self._written < _PROGRESS_SECONDS:
+            return
+        self._written = now
+        try:
+            self._write(progress, now - self._started)
+        except DatabaseError as error:
+            # Nobody can watch, but the copy may go on: its end needs the ledger, its rows do not.
+            self._is_lost = True
+            logger.warning(
+                "The progress of %s cannot be shown (%s)",
+                self._claim.table,
+                error.code,
+                extra={"action": "progress_lost", "table": self._claim.table, "stage": Stage.EXTRACT},
+            )
+
+    def _write(self, progress: Progress, seconds: float) -> None:
+        with ledger_transaction(self._settings) as connection:
+            ledger.record_progress(
+                connection, self._claim, rows=progress.rows, size=progress.bytes, seconds=seconds
+            )
 
 
 def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int, *, clock: Clock) -> int:

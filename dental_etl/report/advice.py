@@ -40,6 +40,7 @@ _REASONS = {
     "E_DEADLINE": "The window closed first; the next night goes on from the checkpoint, or run it tonight",
     "E_DATA": "Mend what the detail names, then run it again",
     "E_EXTRACT": "Mend what the detail names, then run it again",
+    "E_PACKING": "Mend what the detail names, then run it again",
     "E_LOAD": "Mend what the detail names, then run it again",
     "E_DELETE_BRAKE": "Most of its rows would be deleted. Look whether the source is whole; only if the rows "
     "are meant to be gone",

@@ -277,6 +277,22 @@ def test_an_older_attempt_is_fenced_off(etl: Connection) -> None:
         ledger.finish_extract(etl, older, extracted("patient"), NOW)
 
 
+def test_progress_shows_before_the_extract_ends(etl: Connection) -> None:
+    run_id = active_run(etl, "patient")
+    of_patient = claim(etl, run_id, "patient", Stage.EXTRACT)
+    ledger.record_progress(etl, of_patient, rows=500, size=4000, seconds=2.5)
+    (found,) = ledger.results(etl, run_id)
+    assert (found.rows_read, found.bytes_read, found.extract_seconds) == (500, 4000, 2.5)
+
+
+def test_an_older_attempt_says_nothing_of_its_progress(etl: Connection) -> None:
+    run_id = active_run(etl, "patient")
+    older = claim(etl, run_id, "patient", Stage.EXTRACT)
+    claim(etl, run_id, "patient", Stage.EXTRACT)
+    ledger.record_progress(etl, older, rows=500, size=4000, seconds=2.5)
+    assert ledger.results(etl, run_id)[0].rows_read == 0
+
+
 def test_a_retry_waits_and_counts_its_error(etl: Connection) -> None:
     run_id = active_run(etl, "patient")
     claim(etl, run_id, "patient", Stage.EXTRACT)

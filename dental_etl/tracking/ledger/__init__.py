@@ -23,6 +23,7 @@ from dental_etl.tracking.ledger.phases import (
     mark_published,
     plan_tables,
     put_off,
+    record_progress,
     retry_at,
 )
 from dental_etl.tracking.ledger.records import (
@@ -90,6 +91,7 @@ __all__ = [
     "put_off",
     "record_dbt",
     "record_node",
+    "record_progress",
     "refuse_run",
     "report_json",
     "results",

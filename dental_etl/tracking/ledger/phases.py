@@ -75,6 +75,7 @@ def plan_tables(connection: Connection, run_id: str, plans: Sequence[Plan], now:
             "strategy": plan.strategy,
             "reason": plan.reason,
             "refresh": plan.refresh,
+            "rows_expected": plan.config.estimated_rows,
             "status": TableStatus.PLANNED,
             "waiting_since": now,
         }
@@ -134,6 +135,24 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
         refresh=RefreshMode(row.refresh),
         attempt=row.phase_attempts,
         deadline=row.deadline,
+    )
+
+
+@database_errors(Role.ANALYTICS)
+def record_progress(connection: Connection, claim: Claim, *, rows: int, size: int, seconds: float) -> None:
+    """Say how far an extract is, for whoever watches; nothing happens if a newer attempt has the table.
+
+    Args:
+        connection: Analytics.
+        claim: Of the extract.
+        rows: Read so far by this attempt.
+        size: Bytes of them.
+        seconds: Since the attempt began.
+    """
+    connection.execute(
+        _of(claim.run_id, claim.table)
+        .where(_table.fence == claim.fence, _table.status == WORKING[claim.stage])
+        .values(rows_read=rows, bytes_read=size, extract_seconds=seconds)
     )
 
 

@@ -114,6 +114,8 @@ run_table = Table(
     Column("error_code", Text),
     Column("error_stage", Text),
     Column("error_detail", Text),
+    _count("rows_expected"),
+    # Together with bytes_read and extract_seconds kept up while the extract works.
     _count("rows_read"),
     _count("rows_written"),
     _count("rows_deleted"),
