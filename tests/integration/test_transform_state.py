@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
-from dental_etl import transform
-from dental_etl.config import Settings
+from dental_etl import pipeline, transform
+from dental_etl.config import Settings, TableConfig
 from dental_etl.exceptions import TransformError
-from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus
+from dental_etl.run import (
+    Category,
+    DbtResult,
+    DbtStatus,
+    ExtractResult,
+    LoadResult,
+    NodeResult,
+    NodeStatus,
+    RefreshMode,
+    RunKind,
+    Stage,
+    Strategy,
+)
+from dental_etl.tracking import ledger
+from dental_etl.tracking.migrations import migrate
 from dental_etl.transform import artifacts, selection, state
 
 TODAY = date(2026, 1, 31)
+NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
 REAL_PROJECT = Path(__file__).parents[2] / "dbt_dental_models"
 
 _SOURCES = """
@@ -88,6 +103,25 @@ def raw(analytics: Connection) -> Connection:
 
 
 @pytest.fixture
+def failed_night(settings: Settings, raw: Connection) -> str:
+    """A run in which table patient arrived and table provider did not."""
+    run_id = "r1"
+    raw.commit()
+    migrate(settings.analytics)
+    ledger.open_run(raw, run_id=run_id, kind=RunKind.NIGHTLY, run_date=TODAY, now=NOW, deadline=None)
+    ledger.plan_tables(raw, run_id, [_planned("patient"), _planned("provider")], NOW)
+    extract = ledger.claim(raw, run_id, "patient", Stage.EXTRACT, NOW)
+    assert extract
+    ledger.finish_extract(raw, extract, _extracted("patient"), NOW)
+    load = ledger.claim(raw, run_id, "patient", Stage.LOAD, NOW)
+    assert load
+    ledger.finish_load(raw, load, _loaded("patient"), NOW)
+    ledger.fail(raw, run_id, "provider", Stage.EXTRACT, "E_EXTRACT", "see the log", NOW)
+    raw.commit()
+    return run_id
+
+
+@pytest.fixture
 def build(settings: Settings, raw: Connection) -> Build:
     def run(chosen: selection.Selection | None = None, run_id: str = "first") -> DbtResult:
         return transform.build(
@@ -151,6 +185,20 @@ def test_a_build_with_models_held_back_is_none_to_compare_with(settings: Setting
         state.last_success(settings)
 
 
+def test_by_lineage_a_failed_table_holds_back_only_what_stands_on_it(
+    settings: Settings, failed_night: str
+) -> None:
+    by_lineage = replace(settings, dbt_gate="lineage")
+    result = pipeline.transform_run(by_lineage, failed_night, clock=lambda: NOW)
+    held_back = {name for name, status in _models(result).items() if status is NodeStatus.SKIPPED}
+    assert (result.status, held_back) == (DbtStatus.SUCCESS, {"stg_provider", "providers_counted"})
+
+
+def test_otherwise_a_failed_table_holds_back_everything(settings: Settings, failed_night: str) -> None:
+    result = pipeline.transform_run(settings, failed_night, clock=lambda: NOW)
+    assert (result.status, result.nodes) == (DbtStatus.SKIPPED, ())
+
+
 def test_a_retry_builds_what_had_failed_and_makes_the_build_green(
     settings: Settings, raw: Connection, build: Build
 ) -> None:
@@ -182,6 +230,43 @@ def test_the_catalogue_of_models_is_one_page(settings: Settings, build: Build) -
     build()
     result = transform.docs(settings, run_id="first", as_of_date=TODAY)
     assert "providers_counted" in (Path(result.artifacts or "") / "docs/static_index.html").read_text()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    config: TableConfig
+    strategy: Strategy = Strategy.FULL_TABLE
+    reason: str = "never copied"
+    refresh: RefreshMode = RefreshMode.INCREMENTAL
+
+
+def _planned(table: str) -> _Planned:
+    config = TableConfig(
+        table_name=table,
+        extraction_strategy=Strategy.FULL_TABLE,
+        strategy_reason="no stamp",
+        batch_size=1000,
+        performance_category=Category.TINY,
+        processing_priority="low",
+        estimated_rows=1,
+        estimated_size_mb=0.1,
+    )
+    return _Planned(config=config)
+
+
+def _extracted(table: str) -> ExtractResult:
+    return ExtractResult(
+        table=table, strategy=Strategy.FULL_TABLE, reason="never copied", generation=1, rows_read=1,
+        rows_written=1, rows_deleted=0, bytes_read=8, seconds=0.1, source_seconds=0.1,
+        longest_read_seconds=0.1, reads=1,
+    )  # fmt: skip
+
+
+def _loaded(table: str) -> LoadResult:
+    return LoadResult(
+        table=table, action="full", generation=1, rows_written=1, rows_deleted=0, rows_total=1,
+        bytes_written=8, seconds=0.1,
+    )  # fmt: skip
 
 
 def _ignore(_node: NodeResult) -> None:
