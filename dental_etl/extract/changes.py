@@ -17,7 +17,14 @@ from dental_etl.extract.cursors import CursorKind
 from dental_etl.extract.keys import Key
 from dental_etl.extract.shadow import source_clock
 from dental_etl.run import CopyStatus, Cursor
-from dental_etl.tracking.status import CopiedBatch, CopiedTable, record_batch, record_copied, record_started
+from dental_etl.tracking.status import (
+    CopiedBatch,
+    CopiedTable,
+    next_generation,
+    record_batch,
+    record_copied,
+    record_started,
+)
 from dental_etl.wire import names
 from dental_etl.wire.load_data import load_data
 
@@ -143,7 +150,7 @@ def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: 
 
 def write_changes(attempt: Attempt) -> int:
     """Record and replace the staged rows that differ; return how many there are."""
-    generation = attempt.generation + 1
+    generation = next_generation(attempt.generation, attempt.fence)
     changed = int(attempt.run(queries.record_changed_keys(attempt.schema, generation)).rowcount)
     if changed:
         attempt.run(queries.replace_changed_rows(attempt.schema, generation))

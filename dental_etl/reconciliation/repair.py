@@ -12,7 +12,7 @@ from dental_etl.extract.changes import create_stage, write_changes
 from dental_etl.extract.queries import GONE, STAGE, KeyRange
 from dental_etl.reconciliation import ranges
 from dental_etl.reconciliation.comparison import Compared, compare
-from dental_etl.tracking.status import CopiedBatch, record_batch
+from dental_etl.tracking.status import CopiedBatch, next_generation, record_batch
 from dental_etl.wire import names
 from dental_etl.wire.load_data import load_data
 
@@ -91,7 +91,7 @@ def _delete(attempt: Attempt, replica_rows: int) -> None:
     require_deletes_allowed(attempt, rows=replica_rows, gone=attempt.rows_deleted + gone)
     if not gone:
         return
-    generation = attempt.generation + 1
+    generation = next_generation(attempt.generation, attempt.fence)
     with attempt.transaction():
         attempt.run(queries.record_collected_keys(attempt.schema, GONE, generation))
         attempt.run(queries.delete_gone_rows(attempt.schema))

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Float,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     select,
     text,
     update,
@@ -192,7 +194,7 @@ def record_batch(connection: Connection, table: str, fence: int, batch: CopiedBa
         rows_copied=_COPY.c.rows_copied + batch.rows,
         bytes_copied=_COPY.c.bytes_copied + batch.bytes,
         seconds=_COPY.c.seconds + batch.seconds,
-        generation=_COPY.c.generation + int(batch.has_changes),
+        **({"generation": _next_generation(fence)} if batch.has_changes else {}),
     )
 
 
@@ -204,14 +206,14 @@ def record_copied(connection: Connection, table: str, fence: int, copied: Copied
     """
     rewritten: dict[str, Any] = (
         # MySQL assigns from left to right, so full_generation comes first to see the old generation.
-        {"full_generation": _COPY.c.generation + 1} if copied.is_rewritten else {}
+        {"full_generation": _next_generation(fence)} if copied.is_rewritten else {}
     )
     _write(
         connection,
         table,
         fence,
         **rewritten,
-        generation=_COPY.c.generation + int(copied.is_rewritten or copied.has_changes),
+        **({"generation": _next_generation(fence)} if copied.is_rewritten or copied.has_changes else {}),
         last_copied=_naive(copied.now),
         last_primary_value=copied.cursor.value if copied.cursor else None,
         primary_column_name=copied.cursor.column if copied.cursor else None,
@@ -299,6 +301,24 @@ def record_loaded(
         .values(values)
         .on_conflict_do_update(index_elements=[target.c.table_name], set_=changed)
     )
+
+
+def next_generation(generation: int, fence: int) -> int:
+    """Return the generation after this one, in an attempt that holds this fence.
+
+    Fences only ever rise, and they are counted in the analytics database. So a replica that was
+    restored from a backup, or made anew, never counts the same generation twice: load would take
+    the second for the first, which raw holds already.
+    """
+    return max(generation + 1, fence << _GENERATIONS_BITS)
+
+
+def _next_generation(fence: int) -> ColumnElement[int]:
+    return func.greatest(_COPY.c.generation + 1, fence << _GENERATIONS_BITS)
+
+
+#: Room for a million batches of one attempt.
+_GENERATIONS_BITS = 20
 
 
 def _write(connection: Connection, table: str, fence: int, /, **values: Any) -> None:

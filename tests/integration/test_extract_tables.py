@@ -187,7 +187,7 @@ def test_a_table_without_key_whose_duplicates_changed_is_rewritten(
     extract("scratch")
     status = _status(replication, "scratch")
     assert status is not None
-    assert (status.generation, status.full_generation) == (2, 2)
+    assert status.generation == status.full_generation > 0
 
 
 KEYS = [
@@ -238,8 +238,10 @@ def test_a_second_full_copy_moves_only_the_differences(
     source_admin.exec_driver_sql("INSERT INTO patient (PatNum) VALUES (999)")
     second = extract("patient")
     _assert_equal(sandbox_settings, "patient")
-    assert (second.generation, second.rows_written, second.rows_deleted) == (first.generation + 1, 2, 1)
-    assert _outbox(sandbox_settings, "patient") == [(b"3", b"2"), (b"4", b"2"), (b"999", b"2")]
+    assert (second.rows_written, second.rows_deleted) == (2, 1)
+    assert second.generation > first.generation
+    generation = str(second.generation).encode()
+    assert _outbox(sandbox_settings, "patient") == [(key, generation) for key in (b"3", b"4", b"999")]
 
 
 def test_a_full_copy_that_differs_everywhere_rewrites_the_table(
@@ -253,7 +255,7 @@ def test_a_full_copy_that_differs_everywhere_rewrites_the_table(
     _assert_equal(sandbox_settings, "patient")
     status = _status(replication, "patient")
     assert status is not None
-    assert (status.generation, status.full_generation) == (2, 2)
+    assert status.generation == status.full_generation > 0
 
 
 def test_no_shadow_is_left_behind(
@@ -302,8 +304,8 @@ def test_another_key_is_followed_by_the_outbox(
     source_admin.exec_driver_sql("ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a)")
     extract("t")
     source_admin.exec_driver_sql("INSERT INTO t VALUES (1, 9)")
-    extract("t")
-    assert _outbox(sandbox_settings, "t") == [(b"9", b"3")]
+    generation = extract("t").generation
+    assert _outbox(sandbox_settings, "t") == [(b"9", str(generation).encode())]
 
 
 def test_a_generated_column_is_left_out(

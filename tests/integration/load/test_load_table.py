@@ -330,6 +330,6 @@ def test_many_changes_are_loaded_as_a_refresh(
         "patient",
         [],
         "UPDATE patient SET LName = 'y'",
-        "INSERT INTO etl_changed__patient SELECT seq, 2 FROM seq_1_to_10001",
+        "INSERT INTO etl_changed__patient SELECT seq, generation + 1 FROM seq_1_to_10001, etl_copy_status",
     )
     assert load("patient").action == "full"
