@@ -224,6 +224,8 @@ def plan_tables(
 ) -> tuple[TablePlan, ...]:
     """Plan tables from where their copies stand now."""
     statuses = _copy_statuses(settings)
+    with ledger_transaction(settings) as connection:
+        ledger.raise_fences(connection, above=max((one.fence for one in statuses.values()), default=0))
     return tuple(plan_table(config, statuses.get(config.table_name), refresh, now) for config in configs)
 
 

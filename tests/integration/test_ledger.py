@@ -277,6 +277,14 @@ def test_an_older_attempt_is_fenced_off(etl: Connection) -> None:
         ledger.finish_extract(etl, older, extracted("patient"), NOW)
 
 
+def test_fences_rise_above_what_replication_has_seen(etl: Connection) -> None:
+    """The analytics database was restored from a backup, the replication database was not."""
+    run_id = active_run(etl, "patient")
+    ledger.raise_fences(etl, above=1000)
+    ledger.raise_fences(etl, above=10)
+    assert claim(etl, run_id, "patient", Stage.EXTRACT).fence == 1001
+
+
 def test_progress_shows_before_the_extract_ends(etl: Connection) -> None:
     run_id = active_run(etl, "patient")
     of_patient = claim(etl, run_id, "patient", Stage.EXTRACT)

@@ -23,6 +23,7 @@ from dental_etl.tracking.ledger.phases import (
     mark_published,
     plan_tables,
     put_off,
+    raise_fences,
     record_progress,
     retry_at,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "open_table",
     "plan_tables",
     "put_off",
+    "raise_fences",
     "record_dbt",
     "record_node",
     "record_progress",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, case, func, select, update
+from sqlalchemy import Connection, Update, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role, TableConfig
@@ -95,6 +95,20 @@ def mark_published(
         update(tables.run_table)
         .where(_table.run_id == run_id, _table.table_name.in_(list(names)), is_open())
         .values(epoch=epoch, waiting_since=now)
+    )
+
+
+@database_errors(Role.ANALYTICS)
+def raise_fences(connection: Connection, *, above: int) -> None:
+    """Let the next fence be higher than any that replication has seen.
+
+    It is so already, unless the analytics database was restored from a backup: every table would
+    then be fenced off by its own past.
+    """
+    name = f"{tables.SCHEMA}.{tables.fence.name}"
+    connection.execute(
+        text(f"SELECT setval(:name, :above) FROM {name} WHERE last_value < :above"),
+        {"name": name, "above": above},
     )
 
 
