@@ -1,7 +1,7 @@
-# `make demo` plays a night on a synthetic clinic; `make test` checks everything. Both set up what they need.
+# `make demo` plays a night on a synthetic clinic; `make test` checks it. Both set up what they need.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-.PHONY: help venv lint test demo bench faults soak down clean
+.PHONY: help venv lint test test-all demo bench faults soak down clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -14,7 +14,10 @@ venv: .venv/.installed ## install the locked requirements and dental-etl into .v
 lint: venv ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
-test: lint ## lint, then every test, on private servers
+test: lint ## lint, then the tests, on private servers
+	$(BIN)/python -m pytest tests -m "not slow"
+
+test-all: lint ## the same with the slow ones: marts built twice, a foreign schema, rough days
 	$(BIN)/python -m pytest tests
 
 demo: venv ## play the next night on a synthetic clinic: servers, workers, beat, Flower, dbt

@@ -20,6 +20,9 @@ from dental_etl.sandbox.state import Sandbox
 from tests.comparison import Difference, differences
 from tests.nights import Nights, quoted
 
+#: Minutes of its own; `make test-all` has it.
+pytestmark = pytest.mark.slow
+
 _SCHEMAS = Path(__file__).parent / "foreign"
 #: What the names in braces stand for.
 _NAMES: Mapping[str, tuple[str, ...]] = {

@@ -19,6 +19,9 @@ from dental_etl.run import DbtStatus
 from dental_etl.transform import selection
 from dental_etl.transform.selection import Selection, Step
 
+#: Minutes of its own; `make test-all` has it.
+pytestmark = pytest.mark.slow
+
 #: Version of payment plans, basis of write-offs, release: each changes what the two sides count.
 CASES = tuple(product(("1", "2", "3", "4"), ("0", "1", "2"), ("24.3.35.0", "23.3.10.0", "21.4.1.0")))
 

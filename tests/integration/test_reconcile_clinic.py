@@ -19,6 +19,9 @@ from dental_etl.schema_analysis import analyze
 from dental_etl.tracking.migrations import migrate
 from tests.comparison import differences
 
+#: Minutes of its own; `make test-all` has it.
+pytestmark = pytest.mark.slow
+
 #: Left out by rule: a scratch copy without a key, named like a backup.
 SCRATCH = frozenset({"tmp_patient_backup"})
 Night = Callable[[], RunReport]
