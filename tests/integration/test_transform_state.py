@@ -31,6 +31,9 @@ from dental_etl.tracking import ledger
 from dental_etl.tracking.migrations import migrate
 from dental_etl.transform import artifacts, selection, state
 
+#: Minutes of its own; `make test-all` has it.
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 1, 31)
 NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
 REAL_PROJECT = Path(__file__).parents[2] / "dbt_dental_models"
