@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import op
+from dental_etl.tracking.migrations.steps import refuse_downgrade, run_sql_beside
 
 revision = "0001"
 down_revision = None
@@ -12,9 +10,8 @@ branch_labels = None
 depends_on = None
 
 
+downgrade = refuse_downgrade
+
+
 def upgrade() -> None:
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("The ledger's history is not thrown away; drop schema etl by hand if you must.")
+    run_sql_beside(__file__)
