@@ -35,7 +35,6 @@ from dental_etl.run import (
 )
 from dental_etl.tracking import ledger
 from dental_etl.tracking.ledger.tables import SCHEMA, metadata
-from dental_etl.tracking.locks import advisory_lock, is_advisory_locked, is_table_locked, table_lock
 from dental_etl.tracking.migrations import migrate
 
 NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
@@ -447,12 +446,3 @@ def test_the_report_is_kept_with_its_run(etl: Connection) -> None:
         {"run_id": run_id},
         "/reports/r1.html",
     )
-
-
-def test_whether_a_lock_is_held_can_be_asked_without_taking_it(
-    etl: Connection, replication: Connection, sandbox_settings: Settings
-) -> None:
-    with connect(sandbox_settings.analytics, is_dedicated=True) as session, advisory_lock(session, "load:a"):
-        assert (is_advisory_locked(etl, "load:a"), is_advisory_locked(etl, "load:b")) == (True, False)
-    with connect(sandbox_settings.replication) as session, table_lock(session, "a"):
-        assert (is_table_locked(replication, "a"), is_table_locked(replication, "b")) == (True, False)

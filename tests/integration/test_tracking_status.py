@@ -231,3 +231,24 @@ def test_no_more_readers_than_places(readers: list[Connection]) -> None:
         locks.source_slot(readers[2], 2, wait_seconds=0.0),
     ):
         pass
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_taking_it(
+    analytics: Connection, replication: Connection, sandbox_settings: Settings
+) -> None:
+    with (
+        connect(sandbox_settings.analytics, is_dedicated=True) as session,
+        locks.advisory_lock(session, "load:a"),
+    ):
+        assert (
+            locks.is_advisory_locked(analytics, "load:a"),
+            locks.is_advisory_locked(analytics, "load:b"),
+        ) == (
+            True,
+            False,
+        )
+    with connect(sandbox_settings.replication) as session, locks.table_lock(session, "a"):
+        assert (locks.is_table_locked(replication, "a"), locks.is_table_locked(replication, "b")) == (
+            True,
+            False,
+        )
