@@ -42,7 +42,13 @@ def clinic(
     analyze(settings, now=datetime.now(UTC))
     clinic = Clinic(
         settings=settings,
-        environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **variables},
+        # These sources, whatever checkout the virtual environment was installed from.
+        environment={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            **variables,
+        },
         directory=tmp_path,
         source=source_admin,
     )
