@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from dental_etl.config import Settings
 from dental_etl.connections import connect
 from dental_etl.exceptions import DatabaseError
-from dental_etl.run import Severity
+from dental_etl.run import Finding, Severity
 from dental_etl.tracking import ledger
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,36 @@ def channels(settings: Settings, severity: Severity) -> dict[str, str]:
         Severity.INFORMATION: settings.notify.information,
     }[severity]
     return {f"{urlsplit(url).scheme or 'unknown'}:{place}": url for place, url in enumerate(urls, start=1)}
+
+
+def unusable_channels(settings: Settings) -> tuple[Finding, ...]:
+    """Find the channels that no message could ever be sent to; nothing is sent, and no URL is named."""
+    _silence_libraries()
+    variables = {
+        "NOTIFY_CRITICAL": Severity.CRITICAL,
+        "NOTIFY_WARNING": Severity.WARNING,
+        "NOTIFY_INFO": Severity.INFORMATION,
+    }
+    return tuple(
+        _unusable(variable, channel)
+        for variable, severity in variables.items()
+        for channel, url in channels(settings, severity).items()
+        if not _is_usable(url)
+    )
+
+
+def _is_usable(url: str) -> bool:
+    return urlsplit(url).scheme == "file" or apprise.Apprise.instantiate(url) is not None
+
+
+def _unusable(variable: str, channel: str) -> Finding:
+    return Finding(
+        check="notify",
+        severity=Severity.WARNING,
+        table=None,
+        message=f"{variable}: its channel {channel} is no URL that Apprise can send to, so nobody would be told "
+        f"there. Several URLs are separated by spaces; Apprise's documentation has the form for each service.",
+    )
 
 
 def _deliver_next(settings: Settings, now: datetime) -> bool | None:

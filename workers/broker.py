@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app
 
-from workers.celeryconfig import KEY_PREFIX
+from workers.celeryconfig import BEAT_LOCK, KEY_PREFIX
 from workers.routing import Queue
 
 _CANARY = f"{KEY_PREFIX}canary"
@@ -31,3 +31,26 @@ def waiting_messages() -> dict[Queue, int]:
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel  # the stubs do not know the transports
         return {queue: int(channel.client.llen(queue.value)) for queue in Queue}
+
+
+def is_beat_alive() -> bool:
+    """Say whether a beat holds the scheduler's lock; the lock expires a minute after its last tick."""
+    with current_app.connection_for_read() as connection:
+        channel: Any = connection.default_channel  # the stubs do not know the transports
+        # As it stands: the transport would put its prefix before a key of its own commands.
+        return bool(channel.client.eval("return redis.call('EXISTS', KEYS[1])", 1, BEAT_LOCK))
+
+
+def forgets_messages() -> str | None:
+    """Return the policy by which Redis may throw messages away when it is full; None when it keeps them."""
+    with current_app.connection_for_read() as connection:
+        channel: Any = connection.default_channel  # the stubs do not know the transports
+        policy = str(channel.client.info("memory").get("maxmemory_policy", "noeviction"))
+        return None if policy == "noeviction" else policy
+
+
+def consumers() -> dict[Queue, int]:
+    """Ask every worker for the queues that it takes from, and wait a second and a half for answers."""
+    answers = current_app.control.inspect(timeout=1.5).active_queues() or {}
+    names = [queue["name"] for queues in answers.values() for queue in queues]
+    return {queue: names.count(queue.value) for queue in Queue}

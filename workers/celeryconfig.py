@@ -9,6 +9,8 @@ from dental_etl.run_window import CENTRAL
 from workers.routing import Queue, broker_queues, task_routes
 
 KEY_PREFIX = "etl:"
+#: Key in Redis that the beat at work holds, and renews at every tick.
+BEAT_LOCK = f"{KEY_PREFIX}redbeat:lock"
 _LOG_FORMAT = (
     "%(asctime)s %(levelname)-7s %(processName)s run=%(run_id)s table=%(table)s %(name)s: %(message)s"
 )
@@ -97,6 +99,7 @@ def _beat() -> dict[str, Any]:
     return {
         "redbeat_redis_options": {"socket_keepalive": True, "retry_period": 30},
         "redbeat_key_prefix": f"{KEY_PREFIX}redbeat:",
+        "redbeat_lock_key": BEAT_LOCK,
         # A standby takes over about a minute after the holder's death; the default is 25 minutes.
         "redbeat_lock_timeout": 60,
         "beat_max_loop_interval": 15,

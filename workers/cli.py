@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dental_etl import pipeline
-from dental_etl.cli import app, console, night_view, run
+from dental_etl.cli import app, console, night_view, run, setup
 from dental_etl.cli.sandbox import DIRECTORY
 from dental_etl.run import Category, RefreshMode, RunStatus
 
@@ -96,10 +96,20 @@ def resume(run_id: Annotated[str, typer.Argument(help="As `dental-etl runs` list
 
 
 @app.command()
+def doctor(*, as_json: setup.Json = False) -> None:
+    """Look at all that a night stands on: databases, ledger, Redis, workers, beat, dbt; exit code 1 if ill."""
+    from workers.doctor import examine
+
+    findings = examine(console.settings(), console.now())
+    setup.print_findings(findings, as_json=as_json)
+    setup.end(findings)
+
+
+@app.command()
 def demo(
     *,
     patients: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Size of the clinic, when it is made.")
+        int, typer.Option(min=1, max=50_000, help="Size of the clinic, when it is made.")
     ] = 2_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same clinic and days.")] = 1,
     stop: Annotated[bool, typer.Option("--stop", help="Stop everything that a demo started.")] = False,

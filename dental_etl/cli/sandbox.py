@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 def up(
     *,
-    patients: Annotated[int, typer.Option(min=1, max=1_000_000, help="Size of the clinic.")] = 2_000,
+    patients: Annotated[int, typer.Option(min=1, max=50_000, help="Size of the clinic.")] = 2_000,
     seed: Seed = 1,
     directory: Directory = Path(DIRECTORY),
 ) -> None:

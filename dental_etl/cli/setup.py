@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from dental_etl import preflight, schema_analysis
+from dental_etl import pipeline, schema_analysis
 from dental_etl.cli import console
 from dental_etl.connections import check
-from dental_etl.run import Severity
+from dental_etl.run import Finding, Severity
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -46,18 +47,28 @@ def analyze(
 
 def validate(*, as_json: Json = False) -> None:
     """Check everything that a night checks first; exit code 1 when a night would not start."""
-    findings = preflight.validate(console.settings(), console.now())
+    findings = pipeline.look(console.settings(), console.now())
+    print_findings(findings, as_json=as_json)
+    if not findings and not as_json:
+        console.out.print("Everything is in order; a night may start.")
+    end(findings)
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print one line per finding, the critical ones in red."""
     if as_json:
         console.print_json([finding.to_json() for finding in findings])
-    else:
-        for finding in findings:
-            style = {Severity.CRITICAL: "red", Severity.WARNING: "yellow"}.get(finding.severity, "")
-            where = f" {finding.table}:" if finding.table else ""
-            console.out.print(
-                f"{finding.severity:<12}{finding.check}:{where} {finding.message}", style=style, markup=False
-            )
-        if not findings:
-            console.out.print("Everything is in order; a night may start.")
+        return
+    for finding in findings:
+        style = {Severity.CRITICAL: "red", Severity.WARNING: "yellow"}.get(finding.severity, "")
+        where = f" {finding.table}:" if finding.table else ""
+        console.out.print(
+            f"{finding.severity:<12}{finding.check}:{where} {finding.message}", style=style, markup=False
+        )
+
+
+def end(findings: Sequence[Finding]) -> None:
+    """Leave with exit code 1 when a night would not start."""
     if any(finding.severity is Severity.CRITICAL for finding in findings):
         raise typer.Exit(1)
 

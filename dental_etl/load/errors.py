@@ -20,13 +20,13 @@ from dental_etl.exceptions import DataLoadingError, ETLPipelineError
 #: What PostgreSQL refuses because of a row's content, by class or full SQLSTATE.
 _DATA = {
     "22": "A value does not fit PostgreSQL's type.",
-    "23505": "Two rows have the same primary key in PostgreSQL, though not in MySQL.",
+    "23505": "Two rows have the same key in PostgreSQL, though not in MySQL: the primary key, or a unique index that somebody added.",
     "23": "A row breaks a constraint of the raw table.",
     "54": "A row, a key or the number of columns is larger than PostgreSQL allows.",
 }
 _REMEDIES = {
     "22": "Look at that column in the source, correct the row there or name the column under exclude_columns in tables.overrides.yml.",
-    "23505": "Correct the key in the source; NUL bytes and invalid text are removed on the way.",
+    "23505": "Drop the unique index that was added to the raw table, or correct the key in the source; NUL bytes and invalid text are removed on the way.",
     "23": "Drop the constraint that somebody added to the raw table.",
     "54": "Name columns under exclude_columns in tables.overrides.yml until a row fits a page of 8 KB.",
 }

@@ -11,7 +11,16 @@ from dental_etl.pipeline.closing import (
 )
 from dental_etl.pipeline.deadline import end_lingering_readers, leave_out_waiting
 from dental_etl.pipeline.local import finish, run_here
-from dental_etl.pipeline.night import guard, open_nightly, open_rerun, plan_run, refuse, select, validate_run
+from dental_etl.pipeline.night import (
+    guard,
+    look,
+    open_nightly,
+    open_rerun,
+    plan_run,
+    refuse,
+    select,
+    validate_run,
+)
 from dental_etl.pipeline.tables import (
     Clock,
     Helpers,
@@ -40,6 +49,7 @@ __all__ = [
     "ledger_transaction",
     "load_chunk_phase",
     "load_phase",
+    "look",
     "notify_run",
     "open_nightly",
     "open_rerun",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from dental_etl import preflight
+from dental_etl import notify, preflight
 from dental_etl.config import Settings, TableConfig, Tables, read_tables
 from dental_etl.exceptions import ETLPipelineError, ValidationError
 from dental_etl.pipeline.tables import ledger_transaction, plan_tables
 from dental_etl.plan import TablePlan, order
-from dental_etl.run import Category, RefreshMode, RunKind, Severity
+from dental_etl.run import Category, Finding, RefreshMode, RunKind, Severity
 from dental_etl.tracking import ledger
 from dental_etl.tracking.migrations import migrate
 
@@ -54,13 +54,18 @@ def guard(settings: Settings, now: datetime) -> None:
     settings.window.require_open(now)
 
 
+def look(settings: Settings, now: datetime) -> tuple[Finding, ...]:
+    """Look at everything that a night needs, without touching anything; a critical finding stops a night."""
+    return preflight.validate(settings, now) + notify.unusable_channels(settings)
+
+
 def validate_run(settings: Settings, run_id: str, now: datetime) -> None:
     """Check configuration and connections; what is found goes to the ledger.
 
     Raises:
         ValidationError: Something critical: no table may be touched.
     """
-    found = preflight.validate(settings, now)
+    found = look(settings, now)
     with ledger_transaction(settings) as connection:
         ledger.add_findings(connection, run_id, found)
     critical = [

@@ -75,13 +75,22 @@ class Clinic:
         app: str = "workers.app",
     ) -> Worker:
         """Start a worker and wait until it takes messages."""
-        log = self.directory / f"worker{len(self.started)}.log"
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-Q", queues]
+        command = ["-A", app, "worker", "-Q", queues]
         options = ["-c", str(processes), "-l", "INFO", "-n", f"w{len(self.started)}@test"]
+        worker = self._celery([*command, *options, "--without-gossip", "--without-mingle"], environment or {})
+        until(lambda: " ready." in worker.log.read_text(), f"a ready worker ({worker.log})")
+        return worker
+
+    def beat(self) -> Worker:
+        """Start a beat; it is ended with the workers."""
+        return self._celery(["-A", "beat.app", "beat", "-l", "INFO"], {})
+
+    def _celery(self, arguments: list[str], environment: dict[str, str]) -> Worker:
+        log = self.directory / f"worker{len(self.started)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*command, *options, "--without-gossip", "--without-mingle"],
-                env={**self.environment, **(environment or {})},
+                [sys.executable, "-m", "celery", *arguments],
+                env={**self.environment, **environment},
                 cwd=self.directory,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -89,7 +98,6 @@ class Clinic:
             )
         worker = Worker(process=process, log=log)
         self.started.append(worker)
-        until(lambda: " ready." in log.read_text(), f"a ready worker ({log})")
         return worker
 
     def shell(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ Every function works on the caller's connection and inside the caller's transact
 from dental_etl.tracking.ledger.outbox import (
     Notification,
     add_notification,
+    count_late_notifications,
     due_notifications,
     mark_notified,
     notification_failed,
@@ -69,6 +70,7 @@ __all__ = [
     "claim",
     "close_run",
     "coercions",
+    "count_late_notifications",
     "dbt_result",
     "due_notifications",
     "fail",

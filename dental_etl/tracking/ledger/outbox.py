@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role
@@ -67,6 +67,15 @@ def due_notifications(connection: Connection, now: datetime, limit: int = 20) ->
         Notification(**{**row, "severity": Severity(row["severity"]), "delivered": tuple(row["delivered"])})
         for row in rows.mappings()
     )
+
+
+@database_errors(Role.ANALYTICS)
+def count_late_notifications(connection: Connection, before: datetime) -> int:
+    """Return how many messages were written before that time and still wait for a channel."""
+    late: int = connection.execute(
+        select(func.count()).where(_notification.sent_at.is_(None), _notification.created_at < before)
+    ).scalar_one()
+    return late
 
 
 @database_errors(Role.ANALYTICS)
