@@ -50,6 +50,8 @@ _QUEUES = {
     TaskName.EXTRACT_CHUNK: Queue.LARGE,
     TaskName.LOAD: Queue.LOAD,
     TaskName.LOAD_CHUNK: Queue.LOAD,
+    # Compares whole tables; nothing else is loaded by then.
+    TaskName.VERIFY: Queue.LOAD,
     TaskName.DBT: Queue.DBT,
     # One process works there: never beside a build, and never in the way of what steers a run.
     TaskName.MAINTAIN: Queue.DBT,

@@ -10,6 +10,7 @@ from pathlib import Path
 from dental_etl import notify, quality, report, transform
 from dental_etl.config import Settings, read_tables
 from dental_etl.exceptions import ConfigurationError
+from dental_etl.pipeline import proving
 from dental_etl.pipeline.tables import Clock, ledger_transaction
 from dental_etl.report import RunReport
 from dental_etl.run import (
@@ -28,13 +29,14 @@ from dental_etl.transform import selection
 logger = logging.getLogger(__name__)
 
 
-def verify_run(settings: Settings, run_id: str, now: datetime) -> None:
-    """Check what was loaded; findings go to the ledger and never stop the run."""
+def verify_run(settings: Settings, run_id: str, *, clock: Clock) -> None:
+    """Check what was loaded, and prove it where the load has not; findings never stop the run."""
     with ledger_transaction(settings) as connection:
         loaded = {r.table for r in ledger.results(connection, run_id) if r.status is TableStatus.LOADED}
     try:
         configs = [table for table in read_tables(settings.tables_file) if table.table_name in loaded]
         found = quality.verify(settings, configs, run_id)
+        found += proving.prove_loaded(settings, configs, run_id, clock=clock)
     except ConfigurationError as error:  # tables.yml went away while the run was working
         found = (Finding(check="tables_yml", severity=Severity.WARNING, table=None, message=str(error)),)
     with ledger_transaction(settings) as connection:

@@ -76,7 +76,7 @@ def finish(settings: Settings, run_id: str, *, clock: Clock, by: str) -> RunRepo
     """Do everything that follows the last table; repeating it changes nothing."""
     with ledger_transaction(settings) as connection:
         ledger.finalise_once(connection, run_id, by, clock())
-    closing.verify_run(settings, run_id, clock())
+    closing.verify_run(settings, run_id, clock=clock)
     closing.report_run(settings, run_id, clock())
     closing.notify_run(settings, run_id, clock())
     closing.transform_run(settings, run_id, clock=clock)

@@ -62,7 +62,9 @@ def _prove(loaded: Loaded, *, is_whole: bool) -> RawProof:
     ):
         return _whole(loaded)
     if action == Action.FULL:
-        return RawProof(is_equal=True, proven_at=None, proven_by="loaded whole; compared in the next nights")
+        return RawProof(
+            is_equal=True, proven_at=None, proven_by="loaded whole; compared after the last table"
+        )
     if action == Action.CHANGES and not _is_equal(loaded, _changed(loaded)):
         return _different(loaded, before)
     return _rotated(loaded, before) if _is_due(loaded) else _kept(loaded, before)

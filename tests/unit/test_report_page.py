@@ -73,7 +73,7 @@ def full() -> RunReport:
                 category=Category.LARGE,
                 proven_at=START,
                 proven_by="checksums of 90 rows in 1 range",
-                raw_proven_by="loaded whole; compared in the next nights",
+                raw_proven_by="loaded whole; compared after the last table",
             ),
             table("broken", status=TableStatus.FAILED, error_code="E_LOAD", error_detail=HOSTILE, attempts=3),
             table("late", status=TableStatus.NOT_RUN, started_at=None, finished_at=None, seconds=0),

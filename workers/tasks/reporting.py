@@ -13,7 +13,7 @@ from workers.task_class import StepTask
 
 @shared_task(bind=True, base=StepTask, name=TaskName.VERIFY.value, step=Step.VERIFY)
 def verify(self: StepTask, run_id: str) -> str:
-    return self.once(run_id, lambda: pipeline.verify_run(settings(), run_id, now()))
+    return self.once(run_id, lambda: pipeline.verify_run(settings(), run_id, clock=now))
 
 
 @shared_task(bind=True, base=StepTask, name=TaskName.REPORT.value, step=Step.REPORT)

@@ -26,6 +26,7 @@ from dental_etl.tracking.ledger.phases import (
     put_off,
     raise_fences,
     record_progress,
+    record_raw_proof,
     retry_at,
 )
 from dental_etl.tracking.ledger.records import (
@@ -96,6 +97,7 @@ __all__ = [
     "record_dbt",
     "record_node",
     "record_progress",
+    "record_raw_proof",
     "refuse_run",
     "report_json",
     "results",

@@ -225,6 +225,14 @@ def finish_load(connection: Connection, claim: Claim, result: LoadResult, now: d
     add_findings(connection, claim.run_id, result.findings)
 
 
+@database_errors(Role.ANALYTICS)
+def record_raw_proof(connection: Connection, run_id: str, result: LoadResult) -> None:
+    """Record what a comparison after the load has shown about a table of a run."""
+    connection.execute(
+        _of(run_id, result.table).values(raw_proven_at=result.proven_at, raw_proven_by=result.proven_by)
+    )
+
+
 def _finish(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
     finished = connection.execute(
         _of(claim.run_id, claim.table)
