@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from nights import Nights
 
 from dental_etl.config import Settings, read_tables
 from dental_etl.connections import connect
@@ -14,6 +13,7 @@ from dental_etl.reconciliation.raw import AT_ONCE_ROWS
 from dental_etl.report import RunReport
 from dental_etl.run import Finding
 from dental_etl.sandbox.state import Sandbox
+from tests.nights import Nights
 
 NOW = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def test_a_row_that_differs_is_found_and_mended(nights: Nights, report: RunRepor
     assert finding.table == "large"
     assert "was loaded again" in finding.message
     with connect(nights.settings.analytics) as connection:
-        note = connection.exec_driver_sql('SELECT "Note" FROM raw.large WHERE "Id" = 7').scalar_one()
+        note: str = connection.exec_driver_sql('SELECT "Note" FROM raw.large WHERE "Id" = 7').scalar_one()
     assert note == "n7"
 
 
