@@ -79,11 +79,9 @@ class BlockEncoder:
     def _without_markers(self, block: bytes) -> tuple[bytes, Counter[tuple[str, str]]]:
         counts: Counter[tuple[str, str]] = Counter()
         for name, marker in self._markers.items():
-            length = len(block)
-            block = block.replace(marker, _NULL_TEXT)
-            # NULL is one byte longer than its marker: the growth is the number of rows.
-            if len(block) > length:
-                counts[name, "zero_date"] = len(block) - length
+            if found := block.count(marker):
+                counts[name, "zero_date"] = found
+                block = block.replace(marker, _NULL_TEXT)
         return block, counts
 
     def _without_nul_bytes(self, data: bytes) -> bytes:

@@ -17,7 +17,8 @@ from dental_etl.config.tables import Column, TableSchema
 from dental_etl.wire.names import mysql
 
 _SEPARATOR = "CAST(0xFF AS BINARY)"
-_NULL = "CAST(0xFD AS BINARY)"
+#: As in `wire.rows`: one byte alone may be a text that is broken.
+_NULL = "CAST(0xFD81 AS BINARY)"
 
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
 _BINARY = frozenset({"binary", "varbinary", "tinyblob"})

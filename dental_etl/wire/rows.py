@@ -1,9 +1,13 @@
 """How the rows of one table travel; pure.
 
 The server makes one byte string per row, ``CONCAT_WS(FF, c1, c2, ...)``, so that the client never
-touches a value. The bytes that frame it (FF between fields, FE between rows, FD for NULL and one of
-`_COERCED` for a date that PostgreSQL cannot hold) never occur in UTF-8, so no text can be taken for
-them. CONCAT_WS skips NULL: every nullable expression must be wrapped, or later fields move up.
+touches a value. What frames it (FF between fields, FE between rows, `NULL`, and one of `_COERCED` for
+a date that PostgreSQL cannot hold) never occurs in UTF-8, so no text can be taken for it. CONCAT_WS
+skips NULL: every nullable expression must be wrapped, or later fields move up.
+
+Servers may hold text that is broken, mostly single bytes of an older character set. So a mark has a
+second byte, 81, which is no letter in any of those: a lone FD or F5 (``\u00fd``, ``\u00f5``) is no mark
+and is found where the block is checked.
 
 Columns that would break the framing or the packet (binary, long text, text of a character set whose
 bytes the server does not check) travel apart, as further result columns behind the packed one.
@@ -21,11 +25,11 @@ from dental_etl.wire.names import mysql, postgres, raw_name
 
 FIELD_END = b"\xff"
 ROW_END = b"\xfe"
-NULL = b"\xfd"
+NULL = b"\xfd\x81"
 #: In front of text, in a column that travels apart: it could not be converted as it is.
 UNCERTAIN = b"\xff"
-#: One byte per date column, so that counting coerced dates is one replacement per column.
-_COERCED = tuple(bytes([code]) for code in (0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xC0, 0xC1))
+#: One per date column, so that they are counted by column without looking at rows.
+_COERCED = tuple(bytes([code, 0x81]) for code in (0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xC0, 0xC1))
 
 _DATES = frozenset({"date", "datetime", "timestamp"})
 _BINARY = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
@@ -82,7 +86,7 @@ class RowFormat:
     #: How many of them are packed into the first result column; 0 means that there is none.
     packed: int
     apart: tuple[ApartColumn, ...]
-    #: Date columns and the byte that stands for a date PostgreSQL cannot hold.
+    #: Date columns and the mark that stands for a date PostgreSQL cannot hold.
     coerced: tuple[tuple[str, bytes], ...]
     #: What to SELECT, without the word.
     select_list: str
@@ -209,7 +213,7 @@ def _is_coerced(column: Column, target: Target) -> bool:
 
 
 def _markers(columns: Iterable[Column], target: Target) -> dict[str, bytes]:
-    """Columns beyond the supply of bytes travel apart, where the column is known without a byte of its own."""
+    """Columns beyond the supply of marks travel apart, where the column is known without one of its own."""
     dates = [column.name for column in columns if _is_coerced(column, target)]
     return {name: _COERCED[min(index, len(_COERCED) - 1)] for index, name in enumerate(dates)}
 
@@ -298,8 +302,8 @@ def _is_utf8(column: Column) -> bool:
     return column.data_type == "json" or column.charset in _UTF8 or column.charset == "ascii"
 
 
-def _marker(byte: bytes) -> str:
-    return f"CAST(0x{byte.hex().upper()} AS BINARY)"
+def _marker(mark: bytes) -> str:
+    return f"CAST(0x{mark.hex().upper()} AS BINARY)"
 
 
 def _load_column(column: Column, target: Target, index: int) -> str:

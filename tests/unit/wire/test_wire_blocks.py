@@ -17,7 +17,7 @@ def encoder(target: Target, **types: str) -> BlockEncoder:
 
 
 def test_fields_and_rows_become_tabs_and_line_ends() -> None:
-    assert encoder(Target.MYSQL, a="int", b="int").encode([b"1\xff2", b"3\xff\xfd"]) == b"1\t2\n3\t\\N\n"
+    assert encoder(Target.MYSQL, a="int", b="int").encode([b"1\xff2", b"3\xff\xfd\x81"]) == b"1\t2\n3\t\\N\n"
 
 
 def test_what_looks_like_a_separator_in_text_is_escaped() -> None:
@@ -44,7 +44,7 @@ def test_rows_with_nul_bytes_are_counted_by_column() -> None:
 
 def test_coerced_dates_become_null_and_are_counted_by_column() -> None:
     blocks = encoder(Target.POSTGRES, a="date", b="date")
-    text = blocks.encode([b"\xf5\xff2020-01-01", b"\xf5\xff\xf6", b"\xfd\xff2020-01-01"])
+    text = blocks.encode([b"\xf5\x81\xff2020-01-01", b"\xf5\x81\xff\xf6\x81", b"\xfd\x81\xff2020-01-01"])
     assert (text, blocks.coercions) == (
         b"\\N\t2020-01-01\n\\N\t\\N\n\\N\t2020-01-01\n",
         {("a", "zero_date"): 2, ("b", "zero_date"): 1},
@@ -53,21 +53,32 @@ def test_coerced_dates_become_null_and_are_counted_by_column() -> None:
 
 def test_counts_add_up_over_blocks() -> None:
     blocks = encoder(Target.POSTGRES, a="date")
-    blocks.encode([b"\xf5"])
-    blocks.encode([b"\xf5"])
+    blocks.encode([b"\xf5\x81"])
+    blocks.encode([b"\xf5\x81"])
     assert blocks.coercions == {("a", "zero_date"): 2}
 
 
-@pytest.mark.parametrize("bad", [b"\x92", b"\xc3", b"\xe2\x82", b"\xc0\x80"])
+@pytest.mark.parametrize("bad", [b"\x92", b"\xc3", b"\xe2\x82", b"\xc0\x80", b"\xfd", b"\xf5"])
 def test_bytes_that_are_not_text_are_replaced_and_counted(bad: bytes) -> None:
     blocks = encoder(Target.POSTGRES, a="text", b="text")
     text = blocks.encode([b"ok\xffx" + bad, b"\xc3\xa9\xfff"])
     assert ("�".encode() in text, blocks.coercions) == (True, {("b", "invalid_utf8"): 1})
 
 
+@pytest.mark.parametrize("target", [Target.MYSQL, Target.POSTGRES])
+@pytest.mark.parametrize("bad", [b"\xfd", b"\xf5", b"\xc0", b"\x81"])
+def test_a_broken_byte_alone_is_neither_null_nor_a_date(target: Target, bad: bytes) -> None:
+    blocks = encoder(target, a="date", b="text")
+    text = blocks.encode([b"2020-01-01\xff" + bad, b"\xfd\x81\xff\xfd\x81"])
+    assert (text, blocks.coercions) == (
+        "2020-01-01\t\ufffd\n\\N\t\\N\n".encode(),
+        {("b", "invalid_utf8"): 1},
+    )
+
+
 def test_a_repair_counts_coerced_dates_once() -> None:
     blocks = encoder(Target.POSTGRES, a="date", b="text")
-    blocks.encode([b"\xf5\xff\x92"])
+    blocks.encode([b"\xf5\x81\xff\x92"])
     assert blocks.coercions == {("a", "zero_date"): 1, ("b", "invalid_utf8"): 1}
 
 
@@ -102,7 +113,7 @@ def test_a_one_byte_blob_that_looks_like_null_is_kept() -> None:
 
 
 def test_a_null_blob_is_null() -> None:
-    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", None]) == b"1\xff\xfd"
+    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", None]) == b"1\xff\xfd\x81"
 
 
 def test_long_text_that_the_server_left_out_is_an_error_and_not_null() -> None:
@@ -111,7 +122,7 @@ def test_long_text_that_the_server_left_out_is_an_error_and_not_null() -> None:
 
 
 def test_long_text_that_is_null_is_null() -> None:
-    assert encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", b"\xfd"]) == b"1\xff\xfd"
+    assert encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", b"\xfd\x81"]) == b"1\xff\xfd\x81"
 
 
 def test_the_first_column_may_travel_apart() -> None:
