@@ -26,7 +26,7 @@ from dental_etl.tracking.status import (
     record_started,
 )
 from dental_etl.wire import names
-from dental_etl.wire.catalog import changed_table_ddl, read_schema
+from dental_etl.wire.catalog import CURSOR_INDEX, changed_table_ddl, cursor_index_ddl, read_schema
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ def finish_publication(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     retired = names.mysql(queries.retired_table(attempt.table))
     with attempt.errors():
         if _schema(attempt, names.shadow_table(attempt.table)) is not None:
+            _index_cursor(attempt, names.shadow_table(attempt.table))
             attempt.run(f"DROP TABLE IF EXISTS {retired}")
             if _schema(attempt, attempt.table) is not None:
                 attempt.run(f"RENAME TABLE {table} TO {retired}, {shadow} TO {table}")
@@ -130,6 +131,14 @@ def finish_publication(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     with attempt.errors():
         attempt.run(f"DROP TABLE IF EXISTS {retired}")
     return status
+
+
+def _index_cursor(attempt: Attempt, shadow: str) -> None:
+    """Index the cursor of a full shadow, unless an attempt that died has done it."""
+    cursor = attempt.cursor.column.name if attempt.cursor else None
+    ddl = cursor_index_ddl(attempt.schema, shadow, cursor) if cursor is not None else None
+    if ddl is not None and not attempt.run(queries.find_index(shadow, CURSOR_INDEX)).all():
+        attempt.run(ddl)
 
 
 def _renew_outbox(attempt: Attempt) -> None:

@@ -81,6 +81,14 @@ def explain(schema: TableSchema, key_range: KeyRange, condition: str | None) -> 
     return f"EXPLAIN {page(schema, '*', key_range, condition)}"
 
 
+def find_index(table: str, index: str) -> str:
+    """Select the columns of an index of a replica or shadow; none when there is no such index."""
+    return (
+        "SELECT column_name FROM information_schema.statistics WHERE table_schema = DATABASE() "
+        f"AND table_name = {names.literal(table)} AND index_name = {names.literal(index)}"
+    )
+
+
 def create_stage(table: str) -> str:
     """Create this session's stage with the structure of a replica; does not commit."""
     return f"CREATE TEMPORARY TABLE {names.mysql(STAGE)} LIKE {names.mysql(table)}"

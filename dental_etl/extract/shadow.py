@@ -115,10 +115,9 @@ def _is_transactional(attempt: Attempt) -> bool:
 def _create(attempt: Attempt) -> None:
     """Create the shadow in InnoDB, or in another engine if its rows are too wide for InnoDB's pages."""
     shadow = names.shadow_table(attempt.table)
-    cursor = attempt.cursor.column.name if attempt.cursor else None
     for engine in _ENGINES:
         try:
-            attempt.run(create_table_ddl(attempt.schema, name=shadow, cursor=cursor, engine=engine))
+            attempt.run(create_table_ddl(attempt.schema, name=shadow, engine=engine))
         except DRIVER_ERRORS as error:
             if error_number(error) not in _TOO_WIDE or engine == _ENGINES[-1]:
                 raise

@@ -37,6 +37,8 @@ _KEYS = """
      WHERE table_schema = :database AND index_name = 'PRIMARY' {one_table}
      ORDER BY table_name, seq_in_index
 """
+#: Of a replica, beside its primary key.
+CURSOR_INDEX = "etl_cursor"
 _KEY_PARTS, _KEY_BYTES = 16, 3000
 _SIZED = frozenset({"char", "varchar", "binary", "varbinary"})
 #: Beyond any number, date or label in a key.
@@ -72,28 +74,38 @@ def read_schemas(connection: Connection, database: str) -> dict[str, TableSchema
     )  # fmt: skip
 
 
-def create_table_ddl(
-    schema: TableSchema, *, name: str | None = None, cursor: str | None = None, engine: str = "InnoDB"
-) -> str:
-    """Write the CREATE TABLE of a replica.
+def create_table_ddl(schema: TableSchema, *, name: str | None = None, engine: str = "InnoDB") -> str:
+    """Write the CREATE TABLE of a replica, without the index of `cursor_index_ddl`.
 
     Same columns, types, character sets and collations, so that equal text on both sides proves equal
     rows. Left out on purpose: AUTO_INCREMENT (LOAD DATA would take its table lock, and parallel loads
     would queue), defaults, ON UPDATE, foreign keys, the expressions of generated columns, and every
-    index but the primary key and the cursor.
+    index but the primary key.
 
     Args:
         schema: Structure of the source's table.
         name: Name of the new table; default the same.
-        cursor: Column to index beside the primary key.
         engine: InnoDB, unless it cannot hold the row.
     """
     lines = [column_ddl(column) for column in schema.columns]
     if schema.primary_key:
         lines.append(f"PRIMARY KEY ({_names(schema.primary_key)})")
-    if cursor is not None and cursor != next(iter(schema.primary_key), None):
-        lines.append(f"KEY {mysql('etl_cursor')} ({mysql(cursor)})")
     return _create(name or schema.name, lines, engine)
+
+
+def cursor_index_ddl(schema: TableSchema, name: str, cursor: str) -> str | None:
+    """Write the index of a full replica's cursor; None where the primary key begins with it.
+
+    Sorted once it takes the server half of what keeping it in order costs while the rows come in.
+
+    Args:
+        schema: Structure of the table.
+        name: Its name.
+        cursor: Column to index.
+    """
+    if cursor == next(iter(schema.primary_key), None):
+        return None
+    return f"ALTER TABLE {mysql(name)} ADD KEY {mysql(CURSOR_INDEX)} ({mysql(cursor)})"
 
 
 def changed_table_ddl(schema: TableSchema, *, engine: str = "InnoDB") -> str:

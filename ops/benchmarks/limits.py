@@ -12,7 +12,7 @@ from dental_etl.load.postgres_schema import add_primary_key, create_table
 from dental_etl.load.raw_table import OWN_COLUMNS, RawTable, raw_table
 from dental_etl.sandbox.state import ADMIN_USER
 from dental_etl.wire import names
-from dental_etl.wire.catalog import create_table_ddl, read_schema
+from dental_etl.wire.catalog import create_table_ddl, cursor_index_ddl, read_schema
 from dental_etl.wire.reader import read_blocks
 from dental_etl.wire.rows import RowFormat, Target, row_format
 from ops.benchmarks import verify
@@ -88,12 +88,15 @@ def _load_file(lab: Laboratory, dataset: Dataset) -> Callable[[], ClientCost]:
     load = _LOAD.format(file=file.path, table=names.mysql(table), columns=file.row_format.load_columns)
     with lab.mysql(lab.sandbox.replication) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {names.mysql(table)}")
-        cursor.execute(create_table_ddl(file.schema, name=table, cursor=stamp))
+        cursor.execute(create_table_ddl(file.schema, name=table))
+    index = cursor_index_ddl(file.schema, table, stamp) if stamp is not None else None
 
     def work() -> None:
         with lab.mysql(lab.sandbox.replication) as connection, connection.cursor() as cursor:
             cursor.execute(_SESSION)
             cursor.execute(load)
+            if index is not None:
+                cursor.execute(index)
 
     return lambda: statement(work)
 

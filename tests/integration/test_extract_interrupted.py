@@ -270,6 +270,23 @@ def test_a_rewrite_that_died_before_its_rename_is_finished(
     assert _rows(replication) == _rows(visits)
 
 
+def test_a_rewrite_that_died_after_indexing_its_cursor_is_finished(
+    extract: Extract, visits: Connection, replication: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = publishing._index_cursor
+
+    def index_and_die(*arguments: Any) -> None:
+        index(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_index_cursor", index_and_die)
+        with pytest.raises(Killed):
+            extract()
+    assert extract().rows_read == 0
+    assert _rows(replication) == _rows(visits)
+
+
 def test_the_window_stops_a_copy_between_two_reads_and_keeps_its_pages(
     extract: Extract, visits: Connection, replication: Connection
 ) -> None:

@@ -158,6 +158,17 @@ def test_an_empty_table_is_copied(
     _assert_equal(sandbox_settings, "patient")
 
 
+def test_the_replica_has_the_primary_key_and_the_cursor_as_indexes(
+    extract: Extract, source_admin: Connection, replication: Connection
+) -> None:
+    source_admin.exec_driver_sql(STAMPED)
+    extract("patient", cursor="DateTStamp")
+    found = [
+        (row.Key_name, row.Column_name) for row in replication.exec_driver_sql("SHOW INDEX FROM patient")
+    ]
+    assert found == [("PRIMARY", "PatNum"), ("etl_cursor", "DateTStamp")]
+
+
 def test_a_table_without_key_keeps_its_duplicates(
     extract: Extract, source_admin: Connection, sandbox_settings: Settings
 ) -> None:

@@ -54,7 +54,7 @@ def test_the_replica_has_the_columns_of_the_source(
     source_admin: Connection, replication: Connection, database: str, sandbox_settings: Settings
 ) -> None:
     source = read_schemas(source_admin, database)["patient"]
-    replication.exec_driver_sql(create_table_ddl(source, cursor="Stamp"))
+    replication.exec_driver_sql(create_table_ddl(source))
     replica = read_schemas(replication, sandbox_settings.replication.database)["patient"]
     types = [(c.name, c.column_type, c.is_nullable, c.charset, c.collation) for c in source.columns]
     assert [(c.name, c.column_type, c.is_nullable, c.charset, c.collation) for c in replica.columns] == types
