@@ -23,7 +23,8 @@ def large(clinic: Clinic) -> Clinic:
     clinic.source.commit()
     overrides = clinic.settings.tables_file.with_name("tables.overrides.yml")
     overrides.write_text(
-        "tables:\n  patient: {performance_category: large, batch_size: 100, estimated_rows: 3000000}\n"
+        "tables:\n  patient: {performance_category: large, batch_size: 100, estimated_rows: 3000000, "
+        "estimated_size_mb: 5000}\n"
     )
     return clinic
 

@@ -111,7 +111,11 @@ def load(
             before_commit=before_commit,
             clock=lambda: _NOW,
             options=LoadOptions(
-                refresh=refresh, patience=patience, chunk_rows=chunk_rows or 1, prove=prove_raw
+                refresh=refresh,
+                patience=patience,
+                chunk_rows=chunk_rows or 1,
+                parts_from_mb=0.0,
+                prove=prove_raw,
             ),
         )
         assert result.findings == (), "raw differs from the replica"
