@@ -31,6 +31,7 @@ from dental_etl.exceptions import (
     DatabaseError,
     DatabaseQueryError,
     DatabaseTransactionError,
+    ServerAwayError,
 )
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterat
             session with its locks, temporary tables and variables.
 
     Raises:
-        DatabaseConnectionError: The server stayed unreachable.
+        ServerAwayError: The server stayed unreachable.
         DatabaseAccessError: The server refused the account.
     """
     connection = _open(database)
@@ -190,6 +191,17 @@ def check(database: DatabaseSettings) -> ConnectionCheck:
     return ConnectionCheck(
         role=database.role, is_ok=True, message=str(version), seconds=time.monotonic() - started
     )
+
+
+def answers(database: DatabaseSettings) -> bool:
+    """Tell whether a server takes a connection, or refuses ours by name; asks once."""
+    try:
+        with database_errors(database.role), engine(database).connect():
+            return True
+    except DatabaseConnectionError:
+        return False
+    except DatabaseError:
+        return True
 
 
 @lru_cache(maxsize=32)
@@ -282,6 +294,13 @@ def _mysql_session(role: Role) -> Any:
 
 
 def _open(database: DatabaseSettings) -> Connection:
+    try:
+        return _open_patiently(database)
+    except DatabaseConnectionError as error:
+        raise ServerAwayError(str(error), server=database.role) from None
+
+
+def _open_patiently(database: DatabaseSettings) -> Connection:
     for attempt in stamina.retry_context(
         on=DatabaseConnectionError, attempts=5, timeout=_PATIENCE_SECONDS, wait_initial=0.5, wait_max=5.0
     ):

@@ -10,6 +10,7 @@
     │   └── RunRefusedError             another run holds the place of this one
     ├── DatabaseError
     │   ├── DatabaseConnectionError     could not connect, or the connection was lost        (retryable)
+    │   │   └── ServerAwayError         not one connection could be opened for some seconds  (retryable)
     │   ├── DatabaseTransactionError    deadlock, lock wait, serialisation                   (retryable)
     │   ├── DatabaseAccessError         unknown user, wrong password, missing right
     │   └── DatabaseQueryError          the server refused a statement
@@ -109,6 +110,21 @@ class DatabaseError(ETLPipelineError):
 
 class DatabaseConnectionError(DatabaseError):
     code = "E_CONNECTION"
+
+
+class ServerAwayError(DatabaseConnectionError):
+    """A whole server cannot be reached: every table that needs it would fail alike.
+
+    Args:
+        message: What happened, and what the operator does next.
+        server: Its role: ``source``, ``replication`` or ``analytics``.
+    """
+
+    code = "E_SERVER_AWAY"
+
+    def __init__(self, message: str, *, server: str) -> None:
+        super().__init__(message)
+        self.server = server
 
 
 class DatabaseTransactionError(DatabaseError):

@@ -5,7 +5,14 @@ from __future__ import annotations
 import random
 from enum import Enum, auto
 
-from dental_etl.exceptions import RETRYABLE, ETLPipelineError, FencedError, TableBusyError
+from dental_etl.config import Role
+from dental_etl.exceptions import (
+    RETRYABLE,
+    ETLPipelineError,
+    FencedError,
+    ServerAwayError,
+    TableBusyError,
+)
 from dental_etl.run import Stage
 from dental_etl.tracking.ledger import OpenTable
 
@@ -18,6 +25,8 @@ class Ending(Enum):
     DROP = auto()
     #: Somebody else has the table or the last place at the source: come again, nothing is counted.
     WAIT = auto()
+    #: A server is away: wait for the sweep, which asks it, and publishes the table when it answers.
+    PARK = auto()
     #: Worth another attempt after a pause.
     RETRY = auto()
     #: The table ends here.
@@ -37,6 +46,8 @@ def ending(error: BaseException, stage: Stage, where: OpenTable | None, max_atte
         return Ending.DROP
     if isinstance(error, TableBusyError):
         return _of_busy(error, where)
+    if isinstance(error, ServerAwayError) and error.server != Role.ANALYTICS:
+        return Ending.PARK
     if isinstance(error, RETRYABLE) and where.phase_failures + 1 < max_attempts:
         return Ending.RETRY
     return Ending.FAIL

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from celery.canvas import Signature
 
 from dental_etl import pipeline
+from dental_etl.config import Role
 from dental_etl.connections import connect
-from dental_etl.exceptions import ETLPipelineError, TableBusyError
+from dental_etl.exceptions import ETLPipelineError, ServerAwayError, TableBusyError
 from dental_etl.run import RunKind, RunStatus, Stage
 from dental_etl.tracking import ledger
 from dental_etl.tracking.ledger import OpenTable
@@ -53,17 +54,24 @@ def _sweep(stale: timedelta) -> None:
             for status in (RunStatus.STARTING, RunStatus.REPORTING)
             for run in ledger.silent_runs(connection, status, now() - _STEPS_STALE * stale)
         }
+    if not runs:
+        return
+    pipeline.leave_out_waiting(settings(), now())
+    away = pipeline.ask(settings(), now(), stale)
     for run in runs:
-        _sweep_run(run, stale, is_silent=run.run_id in silent)
+        try:
+            _sweep_run(run, stale, away, is_silent=run.run_id in silent)
+        except ServerAwayError as error:
+            pipeline.notice(settings(), run.run_id, error, now())
 
 
-def _sweep_run(run: RunRow, stale: timedelta, *, is_silent: bool) -> None:
+def _sweep_run(run: RunRow, stale: timedelta, away: frozenset[Role], *, is_silent: bool) -> None:
     if now() - run.created_at > _LONGEST_RUN:
         nights.give_up(run)
     elif run.kind is RunKind.MANUAL:
         return  # worked by the process that started it
     elif run.status is RunStatus.ACTIVE:
-        _sweep_tables(run, now() - stale)
+        _sweep_tables(run, now() - stale, away)
     elif is_silent and run.status is RunStatus.STARTING:
         _begin_again(run)
     elif is_silent:
@@ -81,21 +89,19 @@ def _begin_again(run: RunRow) -> None:
     _publish(run, canvas.beginning(run.run_id))
 
 
-def _sweep_tables(run: RunRow, before: datetime) -> None:
-    if run.deadline is not None and now() >= run.deadline:
-        with pipeline.ledger_transaction(settings()) as connection:
-            ledger.mark_not_run(connection, run.run_id, "E_DEADLINE", now())
-    _publish_stale(run, before)
+def _sweep_tables(run: RunRow, before: datetime, away: frozenset[Role]) -> None:
+    _publish_stale(run, before, away)
     with pipeline.ledger_transaction(settings()) as connection:
         is_complete = ledger.finalise_once(connection, run.run_id, "sweep", now())
     if is_complete:
         canvas.closing(run.run_id).apply_async()
 
 
-def _publish_stale(run: RunRow, before: datetime) -> None:
+def _publish_stale(run: RunRow, before: datetime, away: frozenset[Role]) -> None:
     epoch = broker.epoch()
     with pipeline.ledger_transaction(settings()) as connection:
-        stale = ledger.stale_tables(connection, run.run_id, epoch=epoch, before=before)
+        found = ledger.stale_tables(connection, run.run_id, epoch=epoch, before=before)
+    stale = [table for table in found if not ledger.NEEDED[table.stage] & away]
     if not stale:
         return
     again = [table for table in _lost(stale, epoch) if not _is_spent(run, table)]

@@ -18,7 +18,14 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from dental_etl import pipeline
 from dental_etl.connections import connect
-from dental_etl.exceptions import RETRYABLE, DatabaseError, ETLPipelineError, TableBusyError, TimeLimitError
+from dental_etl.exceptions import (
+    RETRYABLE,
+    DatabaseError,
+    ETLPipelineError,
+    ServerAwayError,
+    TableBusyError,
+    TimeLimitError,
+)
 from dental_etl.run import Finding, Severity, Stage
 from dental_etl.tracking import ledger
 from dental_etl.tracking.locks import advisory_lock
@@ -113,6 +120,8 @@ class TableTask(DiscreetTask):
             raise Ignore
         if decided is Ending.WAIT:
             self._wait(error, run_id, table)
+        if isinstance(error, ServerAwayError) and decided is Ending.PARK:
+            self._park(error, run_id, table)
         if decided is Ending.RETRY:
             self._retry(error, run_id, table, where.phase_failures)
         if not isinstance(error, ETLPipelineError):
@@ -127,6 +136,11 @@ class TableTask(DiscreetTask):
             ledger.put_off(connection, run_id, table, self.stage, at)
         logger.info("%s of %s put off for %.0f s: %s", self.stage, table, seconds, error)
         self.again(seconds, error, table)
+
+    def _park(self, error: ServerAwayError, run_id: str, table: str) -> NoReturn:
+        pipeline.park_table(settings(), run_id, table, self.stage, error, now())
+        logger.info("%s of %s waits: the %s database is away", self.stage, table, error.server)
+        raise Reject(error.code, requeue=False)  # in Flower: REJECTED, where Ignore would leave it STARTED
 
     def _retry(self, error: BaseException, run_id: str, table: str, failures: int) -> NoReturn:
         seconds = pause_seconds(failures)

@@ -21,6 +21,7 @@ from dental_etl.pipeline.night import (
     select,
     validate_run,
 )
+from dental_etl.pipeline.outage import answered, ask, notice, park_table
 from dental_etl.pipeline.tables import (
     Clock,
     Helpers,
@@ -36,7 +37,9 @@ from dental_etl.pipeline.tables import (
 __all__ = [
     "Clock",
     "Helpers",
+    "answered",
     "artifacts_folder",
+    "ask",
     "build_report",
     "close_run",
     "end_lingering_readers",
@@ -50,9 +53,11 @@ __all__ = [
     "load_chunk_phase",
     "load_phase",
     "look",
+    "notice",
     "notify_run",
     "open_nightly",
     "open_rerun",
+    "park_table",
     "plan_run",
     "refuse",
     "report_run",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from dental_etl.config import Settings
+from dental_etl.config import Role, Settings
 from dental_etl.connections import connect
+from dental_etl.exceptions import DeadlineError, ServerAwayError
 from dental_etl.pipeline.tables import ledger_transaction
+from dental_etl.run import Stage
 from dental_etl.tracking import ledger
 from dental_etl.tracking.source_sessions import end_readers
 
@@ -21,12 +23,24 @@ def leave_out_waiting(settings: Settings, now: datetime) -> int:
     """
     with ledger_transaction(settings) as connection:
         over = [run for run in ledger.active_runs(connection) if run.deadline and run.deadline <= now]
-        left_out = sum(ledger.mark_not_run(connection, run.run_id, "E_DEADLINE", now) for run in over)
+        code, detail = _why(settings, ledger.outages(connection)) if over else ("", "")
+        left_out = sum(ledger.mark_not_run(connection, run.run_id, code, detail, now) for run in over)
     if left_out:
         logger.warning(
             "%s tables had no turn before the window closed", left_out, extra={"action": "deadline"}
         )
     return left_out
+
+
+def _why(settings: Settings, away: tuple[ledger.Outage, ...]) -> tuple[str, str]:
+    for outage in away:
+        if outage.server in ledger.NEEDED[Stage.EXTRACT]:
+            since = outage.began_at.astimezone(settings.window.zone)
+            return ServerAwayError.code, (
+                f"The {outage.server} database could not be reached from {since:%H:%M} on, until the window closed; "
+                f"the next night reads the table."
+            )
+    return DeadlineError.code, "The window closed before its turn; the next night reads it."
 
 
 def end_lingering_readers(settings: Settings, now: datetime, *, patience_seconds: float = 10.0) -> int:
@@ -39,5 +53,8 @@ def end_lingering_readers(settings: Settings, now: datetime, *, patience_seconds
     """
     if settings.window.is_open(now):
         return 0
-    with connect(settings.source, is_dedicated=True) as connection:
-        return end_readers(connection, settings.source_max_connections, patience_seconds=patience_seconds)
+    with ledger_transaction(settings) as connection:
+        if any(outage.server is Role.SOURCE for outage in ledger.outages(connection)):
+            return 0  # nobody could read it, and asking it by day is not for us
+    with connect(settings.source, is_dedicated=True) as source:
+        return end_readers(source, settings.source_max_connections, patience_seconds=patience_seconds)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from dental_etl.config import Settings, read_tables
-from dental_etl.exceptions import ETLPipelineError
+from dental_etl.exceptions import ETLPipelineError, ServerAwayError
 from dental_etl.pipeline import closing, night
 from dental_etl.pipeline.tables import (
     Clock,
@@ -19,7 +19,7 @@ from dental_etl.pipeline.tables import (
 )
 from dental_etl.plan import TablePlan
 from dental_etl.report import RunReport
-from dental_etl.run import Category, RefreshMode, RunKind, new_run_id
+from dental_etl.run import Category, RefreshMode, RunKind, Stage, new_run_id
 from dental_etl.tracking import ledger
 
 logger = logging.getLogger(__name__)
@@ -88,9 +88,13 @@ def _work(
     settings: Settings, run_id: str, plans: tuple[TablePlan, ...], max_workers: int, clock: Clock
 ) -> None:
     large = [plan for plan in plans if plan.config.performance_category is Category.LARGE]
+    gone = _Gone(settings, run_id, clock)
     with ThreadPoolExecutor(max_workers=max_workers, thread_name_prefix="table") as pool:
 
         def run_large(plan: TablePlan) -> None:
+            if gone.leaves_out(plan.table):
+                return
+
             def call(work: Callable[[int], int], numbers: Sequence[int]) -> None:
                 for number in numbers:
                     pool.submit(_help, plan.table, number, work)
@@ -99,7 +103,7 @@ def _work(
             load = partial(load_chunk_phase, settings, run_id, plan.table)
             # A helper comes when no large table waits for a thread any more.
             is_shared = max_workers > 1
-            run_table(
+            error = run_table(
                 settings,
                 run_id,
                 plan.table,
@@ -107,12 +111,37 @@ def _work(
                 extract_helpers=partial(call, extract) if is_shared else None,
                 load_helpers=partial(call, load) if is_shared else None,
             )
+            gone.notice(error)
 
         for done in [pool.submit(run_large, plan) for plan in large]:
             done.result()
     for plan in plans:
-        if plan not in large:
-            run_table(settings, run_id, plan.table, clock=clock)
+        if plan not in large and not gone.leaves_out(plan.table):
+            gone.notice(run_table(settings, run_id, plan.table, clock=clock))
+
+
+class _Gone:
+    """A person waits for this run: what follows a server that went away is left out at once."""
+
+    def __init__(self, settings: Settings, run_id: str, clock: Clock) -> None:
+        self._settings = settings
+        self._run_id = run_id
+        self._clock = clock
+        self._error: ServerAwayError | None = None
+
+    def notice(self, error: BaseException | None) -> None:
+        """Remember how a table failed, if that will be the next one's fate as well."""
+        if isinstance(error, ServerAwayError):
+            self._error = error
+
+    def leaves_out(self, table: str) -> bool:
+        """End a table without trying it, once a server did not answer at any attempt."""
+        if self._error is None:
+            return False
+        code, detail = self._error.code, f"Not tried after an earlier table's end: {self._error}"
+        with ledger_transaction(self._settings) as connection:
+            ledger.leave_out(connection, self._run_id, table, Stage.EXTRACT, code, detail, self._clock())
+        return True
 
 
 def _help(table: str, number: int, work: Callable[[int], int]) -> None:

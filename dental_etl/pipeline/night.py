@@ -8,6 +8,7 @@ from datetime import date, datetime
 from dental_etl import notify, preflight
 from dental_etl.config import Settings, TableConfig, Tables, read_tables
 from dental_etl.exceptions import ETLPipelineError, ValidationError
+from dental_etl.pipeline import outage
 from dental_etl.pipeline.tables import ledger_transaction, plan_tables
 from dental_etl.plan import TablePlan, order
 from dental_etl.run import Category, Finding, RefreshMode, RunKind, Severity
@@ -73,6 +74,7 @@ def validate_run(settings: Settings, run_id: str, now: datetime) -> None:
     ]
     if critical:
         raise ValidationError(critical, subject="Validation")
+    outage.answered(settings, now)
 
 
 def plan_run(

@@ -60,8 +60,10 @@ def extract_phase(
 
     Raises:
         TableBusyError: Another process works on this table.
+        ServerAwayError: A server that it needs is away, and known to be; nothing was tried.
         ETLPipelineError: The table could not be extracted; `RETRYABLE` says whether to try again.
     """
+    _require_servers(settings, Stage.EXTRACT)
     with connect(settings.replication, is_dedicated=True) as session, table_lock(session, table):
         with ledger_transaction(settings) as connection:
             deadline = ledger.run(connection, run_id).deadline
@@ -129,6 +131,7 @@ def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int
         ETLPipelineError: The range could not be copied; the owner of the table's extract meets the same.
     """
     with ledger_transaction(settings) as connection:
+        ledger.require_servers(connection, Stage.EXTRACT)
         where = ledger.open_table(connection, run_id, table)
         run = ledger.run(connection, run_id)
     if where is None or where.status is not TableStatus.EXTRACTING or run.status is not RunStatus.ACTIVE:
@@ -146,6 +149,7 @@ def load_phase(
 
     Takes, returns and raises the same as `extract_phase`; helpers call `load_chunk_phase`.
     """
+    _require_servers(settings, Stage.LOAD)
     with connect(settings.analytics, is_dedicated=True) as session, advisory_lock(session, f"load:{table}"):
         with ledger_transaction(settings) as connection:
             claim = ledger.claim(connection, run_id, table, Stage.LOAD, clock())
@@ -171,6 +175,7 @@ def load_chunk_phase(settings: Settings, run_id: str, table: str, number: int) -
         ETLPipelineError: The range could not be copied; the owner of the table's load meets the same.
     """
     with ledger_transaction(settings) as connection:
+        ledger.require_servers(connection, Stage.LOAD)
         where = ledger.open_table(connection, run_id, table)
         run = ledger.run(connection, run_id)
     if where is None or where.status is not TableStatus.LOADING or run.status is not RunStatus.ACTIVE:
@@ -186,10 +191,13 @@ def run_table(
     clock: Clock,
     extract_helpers: Helpers | None = None,
     load_helpers: Helpers | None = None,
-) -> None:
+) -> BaseException | None:
     """Work both phases of one table in this process; a failure becomes a row of the ledger.
 
     This is one of the two places where any exception is caught: one bad table is one bad table.
+
+    Returns:
+        The failure, or None.
     """
     extract = partial(extract_phase, settings, run_id, table, clock=clock, helpers=extract_helpers)
     load = partial(load_phase, settings, run_id, table, clock=clock, helpers=load_helpers)
@@ -198,7 +206,8 @@ def run_table(
             _with_attempts(settings, phase)
         except Exception as error:  # noqa: BLE001  # see above
             end_table(settings, run_id, table, stage, error, clock())
-            return
+            return error
+    return None
 
 
 def end_table(
@@ -235,6 +244,11 @@ def ledger_transaction(settings: Settings) -> Iterator[Connection]:
     with connect(settings.analytics) as connection, database_errors(Role.ANALYTICS):
         yield connection
         connection.commit()
+
+
+def _require_servers(settings: Settings, stage: Stage) -> None:
+    with ledger_transaction(settings) as connection:
+        ledger.require_servers(connection, stage)
 
 
 def _require_time_left(claim: ledger.Claim, now: datetime) -> None:

@@ -28,6 +28,7 @@ _BUILD = "dental-etl dbt build"
 #: What a code asks for before the table is worth another attempt.
 _FIRST = {
     "E_CONNECTION": ("A database could not be reached", _TEST),
+    "E_SERVER_AWAY": ("A database could not be reached", _TEST),
     "E_ACCESS": ("A database refused the account or a right is missing", _TEST),
     "E_CONFIG": ("The configuration does not fit", _VALIDATE),
     "E_VALIDATION": ("The configuration does not fit", _VALIDATE),

@@ -343,7 +343,7 @@ def test_one_of_many_finalisers_wins(etl: Connection, sandbox_settings: Settings
 def test_waiting_tables_are_left_out_when_the_window_closes(etl: Connection) -> None:
     run_id = active_run(etl, "patient", "claim")
     claim(etl, run_id, "claim", Stage.EXTRACT)
-    assert ledger.mark_not_run(etl, run_id, "E_DEADLINE", NOW) == 1
+    assert ledger.mark_not_run(etl, run_id, "E_DEADLINE", "too late", NOW) == 1
     assert status_of(etl, run_id, "patient") is TableStatus.NOT_RUN
 
 

@@ -147,7 +147,8 @@ class Clinic:
         try:
             yield
         finally:
-            self.source.exec_driver_sql("UNLOCK TABLES")
+            if not self.source.invalidated:  # a server that went away holds no lock
+                self.source.exec_driver_sql("UNLOCK TABLES")
 
     def await_reader(self, table: str) -> str:
         """Wait until somebody waits for a table at the source; return where from."""

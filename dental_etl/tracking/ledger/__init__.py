@@ -3,6 +3,15 @@
 Every function works on the caller's connection and inside the caller's transaction.
 """
 
+from dental_etl.tracking.ledger.outages import (
+    NEEDED,
+    Outage,
+    ask_later,
+    end_outage,
+    open_outage,
+    outages,
+    require_servers,
+)
 from dental_etl.tracking.ledger.outbox import (
     Notification,
     add_notification,
@@ -22,6 +31,7 @@ from dental_etl.tracking.ledger.phases import (
     leave_out,
     mark_not_run,
     mark_published,
+    park,
     plan_tables,
     put_off,
     raise_fences,
@@ -60,20 +70,24 @@ from dental_etl.tracking.ledger.runs import (
 from dental_etl.tracking.ledger.table_state import OpenTable, open_table, results, stale_tables
 
 __all__ = [
+    "NEEDED",
     "Claim",
     "Notification",
     "OpenTable",
+    "Outage",
     "Plan",
     "active_runs",
     "add_coercions",
     "add_findings",
     "add_notification",
+    "ask_later",
     "claim",
     "close_run",
     "coercions",
     "count_late_notifications",
     "dbt_result",
     "due_notifications",
+    "end_outage",
     "fail",
     "finalise_once",
     "find_run",
@@ -89,8 +103,11 @@ __all__ = [
     "nightly_runs",
     "nodes",
     "notification_failed",
+    "open_outage",
     "open_run",
     "open_table",
+    "outages",
+    "park",
     "plan_tables",
     "put_off",
     "raise_fences",
@@ -100,6 +117,7 @@ __all__ = [
     "record_raw_proof",
     "refuse_run",
     "report_json",
+    "require_servers",
     "results",
     "retry_at",
     "run",

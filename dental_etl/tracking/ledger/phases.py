@@ -303,7 +303,23 @@ def put_off(connection: Connection, run_id: str, table: str, stage: Stage, at: d
 
 
 @database_errors(Role.ANALYTICS)
-def mark_not_run(connection: Connection, run_id: str, code: str, now: datetime) -> int:
+def park(connection: Connection, run_id: str, table: str, stage: Stage) -> None:
+    """Let the phase wait for the sweep to publish it again; nothing is counted."""
+    was_claimed = _table.status == WORKING[stage]
+    connection.execute(
+        _of(run_id, table)
+        .where(_table.status.in_([WAITING[stage], WORKING[stage]]))
+        .values(
+            status=WAITING[stage],
+            epoch=None,
+            not_before=None,
+            phase_attempts=_table.phase_attempts - case((was_claimed, 1), else_=0),
+        )
+    )
+
+
+@database_errors(Role.ANALYTICS)
+def mark_not_run(connection: Connection, run_id: str, code: str, detail: str, now: datetime) -> int:
     """End every table that still waits for its extract; return how many."""
     ended = connection.execute(
         update(tables.run_table)
@@ -312,7 +328,7 @@ def mark_not_run(connection: Connection, run_id: str, code: str, now: datetime) 
             status=TableStatus.NOT_RUN,
             error_code=code,
             error_stage=Stage.EXTRACT,
-            error_detail="The window closed before its turn; the next night reads it.",
+            error_detail=detail,
             finished_at=now,
         )
     )

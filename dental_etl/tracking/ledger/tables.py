@@ -136,6 +136,21 @@ run_table = Table(
     Column("drift", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
 )
 
+#: Times in which a server could not be reached; the tables that need it wait meanwhile.
+outage = Table(
+    "outage",
+    metadata,
+    Column("server", Text, primary_key=True),
+    Column("began_at", DateTime(timezone=True), primary_key=True),
+    # The run that met it.
+    _run_id(is_key=False),
+    # How often it was asked again, in vain.
+    _count("asked"),
+    _at("ask_at", is_nullable=False),
+    _at("ended_at"),
+)
+Index("outage_one_open", outage.c.server, unique=True, postgresql_where=text("ended_at IS NULL"))
+
 #: Steps after the tables (verify, report, notify, transform) that are done.
 run_step = Table(
     "run_step",

@@ -9,6 +9,7 @@ from dental_etl.exceptions import (
     DataLoadingError,
     DeadlineError,
     FencedError,
+    ServerAwayError,
     TableBusyError,
 )
 from dental_etl.run import Category, Stage, TableStatus
@@ -37,6 +38,16 @@ WORKED, WAITING = open_table(), open_table(TableStatus.PLANNED)
         pytest.param(DatabaseConnectionError("lost"), WORKED, Ending.RETRY, id="lost connection"),
         pytest.param(
             DatabaseConnectionError("lost"), open_table(failures=2), Ending.FAIL, id="attempts spent"
+        ),
+        pytest.param(ServerAwayError("away", server="source"), WORKED, Ending.PARK, id="the source is away"),
+        pytest.param(
+            ServerAwayError("away", server="replication"),
+            open_table(failures=2),
+            Ending.PARK,
+            id="the replica is away, attempts spent",
+        ),
+        pytest.param(
+            ServerAwayError("away", server="analytics"), WORKED, Ending.RETRY, id="the ledger was away"
         ),
         pytest.param(DataLoadingError("no"), WORKED, Ending.FAIL, id="data"),
         pytest.param(ValueError("x"), WORKED, Ending.FAIL, id="unexpected"),

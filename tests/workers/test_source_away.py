@@ -1,0 +1,84 @@
+"""The clinic's server goes away in the middle of a night: no table fails for it, and people are told once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from small_clinic import TABLES, Clinic, until
+
+from dental_etl.connections import connect
+from dental_etl.run import TableStatus
+from dental_etl.sandbox import processes, servers
+from dental_etl.sandbox.state import Sandbox
+from dental_etl.tracking import ledger
+
+pytestmark = pytest.mark.slow
+
+NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
+BY_NIGHT = {"TEST_BLOCKED_HOURS": "06:00-21:00", "TEST_CLOCK": "2026-01-31T05:59:00-06:00"}
+AT_SIX = {**BY_NIGHT, "TEST_CLOCK": "2026-01-31T06:00:00-06:00"}
+#: A connection is tried for a second, not for fifteen.
+IMPATIENT = (
+    "from dental_etl import connections\nfrom workers.app import app\nconnections._PATIENCE_SECONDS = 1.0\n"
+)
+
+
+@pytest.fixture
+def mortal(clinic: Clinic, sandbox: Sandbox) -> Iterator[Clinic]:
+    """The clinic, whose server is started again in any case."""
+    (clinic.directory / "impatient.py").write_text(IMPATIENT)
+    yield clinic
+    servers.up(sandbox.directory)
+
+
+def stop_source_while_it_is_read(clinic: Clinic, sandbox: Sandbox, call: str, **environment: str) -> str:
+    with clinic.held_at_the_source("patient"):
+        clinic.worker(app="impatient", environment=environment)
+        run_id = clinic.enqueue(call, **environment)
+        clinic.extracting(run_id, "patient")
+        clinic.await_reader("patient")
+        processes.stop(sandbox.source.directory, signal.SIGTERM)
+        clinic.source.invalidate()
+        clinic.source.rollback()
+    return run_id
+
+
+def are_parked(clinic: Clinic, run_id: str) -> bool:
+    with connect(clinic.settings.analytics) as connection:
+        is_known = bool(ledger.outages(connection))
+    states = {result.status for result in clinic.results(run_id).values()}
+    return is_known and states <= {TableStatus.LOADED, TableStatus.PLANNED}
+
+
+def test_tables_wait_for_a_source_that_comes_back(mortal: Clinic, sandbox: Sandbox) -> None:
+    run_id = stop_source_while_it_is_read(mortal, sandbox, NIGHT)
+    until(lambda: are_parked(mortal, run_id), "a night that waits")
+
+    def told() -> list[str]:
+        mortal.sweep()
+        return mortal.notifications(run_id)
+
+    until(told, "a message to people")
+    servers.up(sandbox.directory)
+    mortal.ended(run_id, is_swept=True)
+    results = mortal.results(run_id)
+    assert {result.status for result in results.values()} == {TableStatus.LOADED}
+    assert {name: mortal.count(name) for name in TABLES} == dict.fromkeys(TABLES, 200)
+    away, back, *others = mortal.notifications(run_id)
+    assert ("has not answered since" in away, "answers again since" in back) == (True, True)
+    assert len([title for title in others if "dbt" not in title]) == 1
+
+
+def test_tables_are_left_out_at_six_when_the_source_stays_away(mortal: Clinic, sandbox: Sandbox) -> None:
+    run_id = stop_source_while_it_is_read(mortal, sandbox, "nightly()", **BY_NIGHT)
+    until(lambda: are_parked(mortal, run_id), "a night that waits")
+    mortal.started[0].kill()
+    mortal.worker(queues="control,dbt", processes=1, environment=AT_SIX)
+    mortal.send("etl.enforce_deadline", "control")
+    mortal.ended(run_id, is_swept=True)
+    left_out = [r for r in mortal.results(run_id).values() if r.status is not TableStatus.LOADED]
+    assert {(r.status, r.error_code) for r in left_out} == {(TableStatus.NOT_RUN, "E_SERVER_AWAY")}
+    assert "patient" in {r.table for r in left_out}
+    assert len([title for title in mortal.notifications(run_id) if "dbt" not in title]) == 1
