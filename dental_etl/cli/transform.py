@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from dental_etl import transform
 from dental_etl.cli import console
 from dental_etl.config import Settings
 from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus, new_run_id
-from dental_etl.transform import selection, state
+from dental_etl.transform import environment, selection, state
 
 _GOOD = {NodeStatus.SUCCESS, NodeStatus.WARN}
 _DICTIONARY = Path("docs") / "data_dictionary.md"
@@ -30,6 +31,10 @@ def add_to(app: typer.Typer) -> None:
 def build(
     *,
     selector: Annotated[str | None, typer.Option(help="A selector of selectors.yml.")] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(help="Models in dbt's own words: NAME, +NAME, tag:TAG; may be repeated."),
+    ] = None,
     modified: Annotated[
         bool, typer.Option("--state", help="Only what the code changed since the last green build.")
     ] = False,
@@ -38,14 +43,14 @@ def build(
     ] = False,
     as_of: AsOf = None,
 ) -> None:
-    """Build and test the models; exit code 1 when a node fails."""
+    """Build and test the models; exit code 1 when a node fails, 2 when nothing answers to the selection."""
     settings, now = console.settings(), console.now()
     result = transform.build(
         settings,
         run_id=new_run_id(now),
         as_of_date=_day(settings, now, as_of),
         record=_show_node,
-        selection=_selection(settings, selector, is_changed=modified, is_fresher=catch_up),
+        selection=_selection(settings, selector, select or (), is_changed=modified, is_fresher=catch_up),
     )
     _end(result)
 
@@ -93,15 +98,20 @@ def _day(settings: Settings, now: datetime, as_of: datetime | None) -> date:
 
 
 def _selection(
-    settings: Settings, name: str | None, *, is_changed: bool, is_fresher: bool
+    settings: Settings, name: str | None, criteria: Sequence[str], *, is_changed: bool, is_fresher: bool
 ) -> selection.Selection | None:
-    if sum((name is not None, is_changed, is_fresher)) > 1:
-        raise typer.BadParameter("Give one of --selector, --state and --catch-up.")
+    if sum((name is not None, bool(criteria), is_changed, is_fresher)) > 1:
+        raise typer.BadParameter("Give one of --selector, --select, --state and --catch-up.")
     if is_changed:
         return selection.changed_code(state.last_success(settings))
     if is_fresher:
         return selection.new_rows(state.last_success(settings))
-    return selection.selector(name) if name else None
+    if criteria:
+        return selection.models(criteria)
+    if name is None:
+        return None
+    environment.require_selector(settings.dbt_project_dir, name)
+    return selection.selector(name)
 
 
 def _show_node(node: NodeResult) -> None:

@@ -50,6 +50,7 @@ def build(
         nodes with the status ``skipped``.
 
     Raises:
+        ConfigurationError: Nothing answers to what was selected; nothing was built.
         TransformError: dbt could not run at all.
         TableBusyError: Another process is building in this database.
     """
@@ -58,6 +59,7 @@ def build(
     runner = Runner(settings, run_id=run_id, as_of_date=as_of_date, record=record, deadline=deadline)
     with _single_writer(settings):
         runner.deps()
+        runner.require_known(chosen)
         runner.freshness(is_required=chosen.needs_freshness)
         runner.build(chosen, retry_pauses_seconds)
     return runner.result(time.monotonic() - started)

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from dental_etl.config import DatabaseSettings, Settings
-from dental_etl.exceptions import TransformError
+from dental_etl.exceptions import ConfigurationError, TransformError
 
 #: What dbt may see of our environment. Passwords of the source and of the broker are not its business.
 _INHERITED = (
@@ -46,6 +46,21 @@ def executable(settings: Settings) -> tuple[str, ...]:
             stage="transform",
         )
     return tuple(words)
+
+
+def require_selector(project: Path, name: str) -> None:
+    """Look a selector up before a process is started for it.
+
+    Raises:
+        ConfigurationError: There is none of that name; those that exist are named.
+    """
+    document = yaml.safe_load((project / "selectors.yml").read_text(encoding="utf-8"))
+    known = [str(selector["name"]) for selector in document["selectors"]]
+    if name not in known:
+        raise ConfigurationError(
+            f"There is no selector {name!r}. Those of selectors.yml are: {', '.join(known)}.",
+            stage="transform",
+        )
 
 
 def variables(database: DatabaseSettings, run_id: str) -> Mapping[str, str]:

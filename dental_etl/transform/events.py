@@ -80,6 +80,11 @@ def fatal_error(event: DbtEvent) -> str | None:
     return str(event.data.get("exc", "")) if event.name == "MainEncounteredError" else None
 
 
+def unmatched_criterion(event: DbtEvent) -> str | None:
+    """Return what a person asked for and nothing answers to; None for every other event."""
+    return str(event.data["spec_raw"]) if event.name == "NoNodesForSelectionCriteria" else None
+
+
 def error_class(text: str) -> str:
     """Return the kind of an error (``Database Error``) from the beginning of its text, and nothing else."""
     found = _ERROR_CLASS.match(text)

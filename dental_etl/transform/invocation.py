@@ -41,6 +41,8 @@ class InvocationResult:
     is_transient: bool
     #: Kind of the error with which dbt gave up as a whole, None when it did not.
     fatal_class: str | None
+    #: What was asked for and nothing answers to.
+    unmatched: tuple[str, ...] = ()
 
 
 class Invocation:
@@ -90,6 +92,7 @@ class Invocation:
             nodes=stream.nodes,
             is_transient=is_transient or events.is_transient(stream.fatal_text),
             fatal_class=stream.fatal_class,
+            unmatched=tuple(stream.unmatched),
         )
 
     def _command(self, command: tuple[str, ...], target: Path) -> process.DbtCommand:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from dental_etl.config import Settings
-from dental_etl.exceptions import TransformError
+from dental_etl.exceptions import ConfigurationError, TransformError
 from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus
 from dental_etl.transform import lineage, state
 from dental_etl.transform.artifacts import read_manifest
@@ -72,6 +72,23 @@ class Runner:
         """Parse the project and return its manifest; needs no database."""
         self._require(self._run("parse", step="parse"))
         return self._invocation.folder / "parse" / "manifest.json"
+
+    def require_known(self, selection: Selection) -> None:
+        """Ask dbt whether there is what a person asked for.
+
+        Raises:
+            ConfigurationError: Nothing answers to one of the criteria.
+        """
+        if not selection.criteria:
+            return
+        result = self._run("ls", "--select", *selection.criteria, step="list")
+        if result.unmatched:
+            raise ConfigurationError(
+                f"No model answers to {', '.join(result.unmatched)}. Models are listed in "
+                f"docs/data_dictionary.md, tags in dbt_dental_models/selectors.yml.",
+                stage="transform",
+            )
+        self._require(result)
 
     def build(self, selection: Selection, pauses: tuple[float, ...]) -> None:
         """Build step by step, up to the first that fails."""

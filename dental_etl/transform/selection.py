@@ -32,6 +32,8 @@ class Selection:
     missing_tables: tuple[str, ...] = ()
     #: Whether the answer of source freshness decides what is built.
     needs_freshness: bool = False
+    #: What a person typed, to be asked about before anything is built: dbt takes a misspelt name for nothing to do.
+    criteria: tuple[str, ...] = ()
 
 
 def everything(orchestration: DbtOrchestration = DbtOrchestration.SINGLE) -> Selection:
@@ -44,6 +46,13 @@ def everything(orchestration: DbtOrchestration = DbtOrchestration.SINGLE) -> Sel
 def selector(name: str) -> Selection:
     """Select what one selector of ``selectors.yml`` names."""
     return Selection(steps=(_selected(name),))
+
+
+def models(criteria: Collection[str]) -> Selection:
+    """Select by dbt's own words: a model's name, ``+name``, ``tag:critical``, ``path:models/marts``."""
+    chosen = tuple(criteria)
+    arguments = ("--select", *chosen, "--indirect-selection", "buildable")
+    return Selection(steps=(Step(name="build_selected", arguments=arguments),), criteria=chosen)
 
 
 def changed_code(state: Path) -> Selection:

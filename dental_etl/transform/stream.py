@@ -20,6 +20,8 @@ class NodeStream:
         self._ended: dict[str, NodeResult] = {}
         self._stray: str | None = None
         self.fatal_text = ""
+        #: Criteria of a selection that no node answers to.
+        self.unmatched: list[str] = []
 
     @property
     def nodes(self) -> int:
@@ -35,6 +37,8 @@ class NodeStream:
             self._on_stray(line)
             return
         self.fatal_text = events.fatal_error(event) or self.fatal_text
+        if (criterion := events.unmatched_criterion(event)) is not None:
+            self.unmatched.append(criterion)
         node = events.node_result(event)
         if node is not None:
             self._end(node)

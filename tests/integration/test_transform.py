@@ -20,7 +20,7 @@ from dental_etl import transform
 from dental_etl.config import Settings
 from dental_etl.config.settings import DbtOrchestration
 from dental_etl.connections import connect
-from dental_etl.exceptions import TableBusyError, TransformError
+from dental_etl.exceptions import ConfigurationError, TableBusyError, TransformError
 from dental_etl.run import DbtStatus, NodeResult, NodeStatus
 from dental_etl.tracking.locks import advisory_lock
 from dental_etl.transform import selection
@@ -119,6 +119,14 @@ def test_a_project_that_does_not_parse_is_an_error_of_its_own(
     broken = replace(settings, project_root=tmp_path, artifacts_url=str(tmp_path / "artifacts"))
     with pytest.raises(TransformError, match="Compilation Error"):
         transform.build(broken, run_id=RUN_ID, as_of_date=TODAY, record=ignore)
+
+
+def test_a_misspelt_model_is_named_before_anything_is_built(
+    settings: Settings, analytics: Connection
+) -> None:
+    chosen = selection.models(["dim_clinic", "dim_clinik"])
+    with pytest.raises(ConfigurationError, match="No model answers to dim_clinik"):
+        transform.build(settings, run_id="misspelt", as_of_date=TODAY, record=ignore, selection=chosen)
 
 
 def test_a_second_builder_is_turned_away(settings: Settings, tables: Tables) -> None:

@@ -77,6 +77,8 @@ def test_a_manual_run_by_day_is_refused_without_a_connection(
         pytest.param(("run", "--all", "--table", "patient"), "--all, or --table NAME", id="two selections"),
         pytest.param(("run", "--category", "huge"), "huge", id="unknown size"),
         pytest.param(("runn",), "No such command", id="unknown command"),
+        pytest.param(("dbt", "build", "--selector", "nosuch"), "smoke_test", id="unknown selector"),
+        pytest.param(("dbt", "build", "--selector", "x", "--select", "y"), "Give one of", id="two kinds"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_explained(
