@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, NewType, Self, get_type_hints
+from typing import Any, ClassVar, NewType, Self, get_type_hints
 
 RunId = NewType("RunId", str)
 
@@ -420,6 +420,9 @@ class DbtStatus(StrEnum):
 class DbtResult(Value):
     """What dbt did in a run."""
 
+    #: How the reason begins when time was up: then not even dbt knows which nodes are left.
+    STOPPED: ClassVar[str] = "stopped at its deadline"
+
     status: DbtStatus
     #: Why it was skipped or failed; empty when it succeeded.
     reason: str
@@ -427,3 +430,7 @@ class DbtResult(Value):
     nodes: tuple[NodeResult, ...] = ()
     #: Folder of manifest.json, run_results.json and logs.
     artifacts: str | None = None
+
+    @property
+    def was_stopped(self) -> bool:
+        return self.reason.startswith(self.STOPPED)

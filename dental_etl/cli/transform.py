@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dental_etl import transform
+from dental_etl import pipeline, transform
 from dental_etl.cli import console
 from dental_etl.config import Settings
 from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus, new_run_id
@@ -58,8 +58,11 @@ def build(
 def retry(
     run: Annotated[str | None, typer.Argument(help="Run whose build failed; default the newest.")] = None,
 ) -> None:
-    """Build again what failed in a build, and what was held back below; exit code 1 when a node fails."""
-    _end(transform.retry(console.settings(), run_id=run, record=_show_node))
+    """Build again what failed in a build, and what was held back below; exit code 1 when a node fails.
+
+    A run's report then says what the retry did.
+    """
+    _end(pipeline.retry_transform(console.settings(), run, clock=console.now, on_node=_show_node))
 
 
 def freshness(*, as_of: AsOf = None) -> None:

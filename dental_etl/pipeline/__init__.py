@@ -6,7 +6,6 @@ from dental_etl.pipeline.closing import (
     close_run,
     notify_run,
     report_run,
-    transform_run,
     verify_run,
 )
 from dental_etl.pipeline.deadline import end_lingering_readers, leave_out_waiting
@@ -33,6 +32,7 @@ from dental_etl.pipeline.tables import (
     load_phase,
     run_table,
 )
+from dental_etl.pipeline.transforming import retry_transform, transform_run
 
 __all__ = [
     "Clock",
@@ -61,6 +61,7 @@ __all__ = [
     "plan_run",
     "refuse",
     "report_run",
+    "retry_transform",
     "run_here",
     "run_table",
     "select",

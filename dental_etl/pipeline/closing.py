@@ -1,4 +1,4 @@
-"""The end of a run, step by step: verify, report, notify, transform, close. Every step may be repeated."""
+"""The end of a run, step by step: verify, report, notify, close. Every step may be repeated."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
-from dental_etl import notify, quality, report, transform
+from dental_etl import notify, quality, report
 from dental_etl.config import Settings, read_tables
 from dental_etl.exceptions import ConfigurationError
 from dental_etl.pipeline import proving
 from dental_etl.pipeline.tables import Clock, ledger_transaction
 from dental_etl.report import RunReport
 from dental_etl.run import (
-    DbtResult,
     DbtStatus,
     Finding,
-    NodeResult,
     RunStatus,
     Severity,
     TableStatus,
 )
 from dental_etl.tracking import ledger
-from dental_etl.tracking.run_row import RunRow
-from dental_etl.transform import selection
 
 logger = logging.getLogger(__name__)
 
@@ -110,27 +106,6 @@ def notify_run(settings: Settings, run_id: str, now: datetime) -> None:
     notify.deliver_due(settings, now)
 
 
-def transform_run(settings: Settings, run_id: str, *, clock: Clock) -> DbtResult:
-    """Build the dbt models if the night was good; otherwise record why not.
-
-    With DBT_GATE=lineage a night with failed tables builds the models that stand on none of them.
-
-    Raises:
-        TransformError: dbt could not run at all.
-    """
-    made = build_report(settings, run_id, clock())
-    with ledger_transaction(settings) as connection:
-        row = ledger.run(connection, run_id)
-    reason = _why_not_transform(settings, made, row)
-    result = _skipped(reason) if reason else _transform(settings, row, _missing_tables(made))
-    with ledger_transaction(settings) as connection:
-        ledger.record_dbt(connection, run_id, result)
-        if result.status is DbtStatus.FAILED:
-            title = f"dental_etl: dbt failed in run {run_id}"
-            ledger.add_notification(connection, run_id, Severity.CRITICAL, title, result.reason, clock())
-    return result
-
-
 def close_run(settings: Settings, run_id: str, now: datetime) -> RunStatus:
     """Give the run its last status and bring the report's files up to date."""
     made = build_report(settings, run_id, now)
@@ -153,41 +128,6 @@ def artifacts_folder(settings: Settings, run_id: str) -> Path:
             f"ARTIFACTS_URL is {settings.artifacts_url.partition('://')[0]}://...; only a folder is supported so far."
         )
     return Path(settings.artifacts_url) / run_id
-
-
-def _why_not_transform(settings: Settings, made: RunReport, row: RunRow) -> str:
-    if not row.wants_dbt:
-        return "not asked for: a rerun of tables leaves the models to the next night or to `dental-etl dbt build`"
-    if made.pipeline_success:
-        return ""
-    names = _missing_tables(made)
-    if settings.dbt_gate == "lineage" and made.loaded and names:
-        return ""
-    return (
-        f"{len(names)} table(s) did not arrive: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
-    )
-
-
-def _missing_tables(made: RunReport) -> tuple[str, ...]:
-    return tuple(table.table for table in (*made.failed, *made.left_out))
-
-
-def _skipped(reason: str) -> DbtResult:
-    return DbtResult(status=DbtStatus.SKIPPED, reason=reason, seconds=0.0)
-
-
-def _transform(settings: Settings, row: RunRow, missing_tables: tuple[str, ...]) -> DbtResult:
-    def record(node: NodeResult) -> None:
-        with ledger_transaction(settings) as connection:
-            ledger.record_node(connection, row.run_id, node)
-
-    return transform.build(
-        settings,
-        run_id=row.run_id,
-        as_of_date=row.run_date,
-        record=record,
-        selection=selection.without(missing_tables) if missing_tables else None,
-    )
 
 
 def _replace(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from dental_etl.config import Settings, read_tables
 from dental_etl.exceptions import ETLPipelineError, ServerAwayError
-from dental_etl.pipeline import closing, night
+from dental_etl.pipeline import closing, night, transforming
 from dental_etl.pipeline.tables import (
     Clock,
     extract_chunk_phase,
@@ -79,7 +79,7 @@ def finish(settings: Settings, run_id: str, *, clock: Clock, by: str) -> RunRepo
     closing.verify_run(settings, run_id, clock=clock)
     closing.report_run(settings, run_id, clock())
     closing.notify_run(settings, run_id, clock())
-    closing.transform_run(settings, run_id, clock=clock)
+    transforming.transform_run(settings, run_id, clock=clock)
     closing.close_run(settings, run_id, clock())
     return closing.build_report(settings, run_id, clock())
 

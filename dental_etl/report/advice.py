@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from dental_etl.report.contents import Outcome, RunReport, held_back_nodes
+from dental_etl.report.contents import Outcome, RunReport, failed_nodes, held_back_nodes
 from dental_etl.report.wording import counted, listed
-from dental_etl.run import DbtStatus, RunKind, TableResult
+from dental_etl.run import DbtResult, DbtStatus, RunKind, TableResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +125,7 @@ def _after_left_out(report: RunReport) -> Iterator[NextStep]:
 
 def _after_dbt(report: RunReport) -> Iterator[NextStep]:
     if report.dbt is not None and report.dbt.status is DbtStatus.FAILED:
-        why = f"dbt failed: {report.dbt.reason.rstrip('.')}." if report.dbt.reason else "dbt failed."
-        yield NextStep(why=f"{why} Marts below the failed nodes are last night's.", commands=(_BUILD,))
+        yield _after_failed_dbt(report.dbt, report.header.run_id)
     elif report.failed and report.header.kind is RunKind.NIGHTLY:
         held = held_back_nodes(report.dbt) if report.dbt else ()
         what = (
@@ -135,6 +134,17 @@ def _after_dbt(report: RunReport) -> Iterator[NextStep]:
             else "The marts are last night's"
         )
         yield NextStep(why=f"{what}. Once the tables are loaded:", commands=(_BUILD,))
+
+
+def _after_failed_dbt(dbt: DbtResult, run_id: str) -> NextStep:
+    why = f"dbt failed: {dbt.reason.rstrip('.')}." if dbt.reason else "dbt failed."
+    why = f"{why} Marts below the failed nodes are last night's."
+    if not failed_nodes(dbt) or dbt.was_stopped:
+        return NextStep(why=why, commands=(_BUILD,))
+    return NextStep(
+        why=f"{why} Once the cause is mended in the data; if the project was changed, `{_BUILD}`:",
+        commands=(f"dental-etl dbt retry {shlex.quote(run_id)}",),
+    )
 
 
 def _after_drift(report: RunReport) -> Iterator[NextStep]:

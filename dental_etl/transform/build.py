@@ -99,6 +99,15 @@ def retry(
     return runner.result(time.monotonic() - started)
 
 
+def unfinished_run(settings: Settings, run_id: str | None = None) -> str:
+    """Return the run whose build `retry` would go on with: the given one, or the newest with failed nodes.
+
+    Raises:
+        TransformError: There is none, it was stopped before its end, or the project has changed since.
+    """
+    return state.unfinished_build(settings, run_id).run_id
+
+
 def freshness(
     settings: Settings,
     *,

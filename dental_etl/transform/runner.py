@@ -113,6 +113,10 @@ class Runner:
         while not self._stopped:
             state.write_context(self._target(context.step), context)
             result = self._attempts(context.step, pauses, is_retry=is_retry)
+            if result.was_stopped:
+                state.write_context(
+                    self._target(context.step), dataclasses.replace(context, was_stopped=True)
+                )
             if result.code != 0:
                 return
             if not context.rest:
@@ -217,7 +221,7 @@ def _reason(nodes: tuple[NodeResult, ...], *, is_stopped: bool) -> str:
     held_back = Counter(node.status for node in nodes)[NodeStatus.UPSTREAM_FAILED]
     parts = []
     if is_stopped:
-        parts.append(f"stopped at its deadline after {len(nodes)} nodes")
+        parts.append(f"{DbtResult.STOPPED} after {len(nodes)} nodes")
     if failed:
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
         parts.append(f"{len(failed)} failed: {', '.join(failed[:3])}{more}")

@@ -33,6 +33,8 @@ class BuildContext:
     #: Steps that were to follow.
     rest: tuple[Step, ...] = ()
     is_whole: bool = False
+    #: Whether its time was up: its results then lack the nodes that had no turn.
+    was_stopped: bool = False
 
 
 def write_context(target: Path, context: BuildContext) -> None:
@@ -43,6 +45,7 @@ def write_context(target: Path, context: BuildContext) -> None:
         "project": context.project,
         "steps": [[step.name, *step.arguments] for step in (context.step, *context.rest)],
         "is_whole": context.is_whole,
+        "was_stopped": context.was_stopped,
     }
     _replace(target / _CONTEXT, json.dumps(document, indent=2))
 
@@ -51,7 +54,7 @@ def unfinished_build(settings: Settings, run_id: str | None) -> BuildContext:
     """Return the newest build with nodes that did not end well, of one run or of any.
 
     Raises:
-        TransformError: There is none, or the project has changed since.
+        TransformError: There is none, it was stopped before its end, or the project has changed since.
     """
     folder = artifacts.run_folder(settings, run_id or "*")
     found = [
@@ -63,6 +66,13 @@ def unfinished_build(settings: Settings, run_id: str | None) -> BuildContext:
         of_run = f" of run {run_id}" if run_id else ""
         raise TransformError(f"No build{of_run} has failed nodes to retry.", stage="transform", run_id=run_id)
     context = _read_context(max(found, key=lambda path: path.stat().st_mtime).parent)
+    if context.was_stopped:
+        raise TransformError(
+            "That build was stopped before its end, and dbt does not know what it left undone. "
+            "Build anew: dental-etl dbt build",
+            stage="transform",
+            run_id=context.run_id,
+        )
     if context.project != project_fingerprint(settings.dbt_project_dir):
         raise TransformError(
             "The dbt project has changed since that build. Build anew: dental-etl dbt build",
@@ -127,6 +137,7 @@ def _read_context(target: Path) -> BuildContext:
         step=step,
         rest=tuple(rest),
         is_whole=document["is_whole"],
+        was_stopped=document["was_stopped"],
     )
 
 

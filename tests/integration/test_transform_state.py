@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from dental_etl import pipeline, transform
 from dental_etl.config import Settings, TableConfig
 from dental_etl.exceptions import TransformError
+from dental_etl.report import Outcome
 from dental_etl.run import (
     Category,
     DbtResult,
@@ -24,6 +25,7 @@ from dental_etl.run import (
     NodeStatus,
     RefreshMode,
     RunKind,
+    RunStatus,
     Stage,
     Strategy,
 )
@@ -108,19 +110,23 @@ def raw(analytics: Connection) -> Connection:
 @pytest.fixture
 def failed_night(settings: Settings, raw: Connection) -> str:
     """A run in which table patient arrived and table provider did not."""
-    run_id = "r1"
-    raw.commit()
-    migrate(settings.analytics)
-    ledger.open_run(raw, run_id=run_id, kind=RunKind.NIGHTLY, run_date=TODAY, now=NOW, deadline=None)
-    ledger.plan_tables(raw, run_id, [_planned("patient"), _planned("provider")], NOW)
-    extract = ledger.claim(raw, run_id, "patient", Stage.EXTRACT, NOW)
-    assert extract
-    ledger.finish_extract(raw, extract, _extracted("patient"), NOW)
-    load = ledger.claim(raw, run_id, "patient", Stage.LOAD, NOW)
-    assert load
-    ledger.finish_load(raw, load, _loaded("patient"), NOW)
+    run_id = _open_night(settings, raw)
+    _arrive(raw, run_id, "patient")
     ledger.fail(raw, run_id, "provider", Stage.EXTRACT, "E_EXTRACT", "see the log", NOW)
     raw.commit()
+    return run_id
+
+
+@pytest.fixture
+def night_without_patients(settings: Settings, raw: Connection) -> str:
+    """A run in which both tables arrived and one of the models failed, closed as failed."""
+    run_id = _open_night(settings, raw)
+    for table in ("patient", "provider"):
+        _arrive(raw, run_id, table)
+    ledger.finalise_once(raw, run_id, "test", NOW)
+    _execute(raw, "DELETE FROM raw.patient")
+    assert pipeline.transform_run(settings, run_id, clock=lambda: NOW).status is DbtStatus.FAILED
+    assert pipeline.close_run(settings, run_id, NOW) is RunStatus.FAILED
     return run_id
 
 
@@ -213,6 +219,39 @@ def test_a_retry_builds_what_had_failed_and_makes_the_build_green(
     assert (state.last_success(settings) / "manifest.json").exists()
 
 
+def test_a_retry_by_hand_mends_the_run(
+    settings: Settings, raw: Connection, night_without_patients: str
+) -> None:
+    _execute(raw, "INSERT INTO raw.patient VALUES (1)")
+    pipeline.retry_transform(settings, night_without_patients, clock=lambda: NOW)
+    made = pipeline.build_report(settings, night_without_patients, NOW)
+    page = pipeline.artifacts_folder(settings, night_without_patients) / "report.html"
+    assert made.dbt is not None
+    assert (made.outcome, _models(made.dbt)["share_of_one"]) == (Outcome.SUCCEEDED, NodeStatus.SUCCESS)
+    assert ledger.run(raw, night_without_patients).status is RunStatus.SUCCEEDED
+    assert "dbt finished" in page.read_text(encoding="utf-8")
+
+
+def test_a_retry_that_fails_again_leaves_the_run_failed(
+    settings: Settings, raw: Connection, night_without_patients: str
+) -> None:
+    result = pipeline.retry_transform(settings, night_without_patients, clock=lambda: NOW)
+    assert result.status is DbtStatus.FAILED
+    assert ledger.run(raw, night_without_patients).status is RunStatus.FAILED
+
+
+def test_a_retry_refuses_a_build_that_came_to_no_end(
+    settings: Settings, raw: Connection, build: Build
+) -> None:
+    """What dbt wrote then lacks the nodes that had no turn: a retry would be a false green."""
+    _execute(raw, "DELETE FROM raw.patient")
+    build()
+    context = next(artifacts.run_folder(settings, "first").glob("build/context.json"))
+    context.write_text(context.read_text().replace('"was_stopped": false', '"was_stopped": true'))
+    with pytest.raises(TransformError, match="stopped before its end"):
+        transform.retry(settings, run_id="first", record=_ignore)
+
+
 def test_a_retry_refuses_a_project_that_has_changed(
     settings: Settings, raw: Connection, build: Build
 ) -> None:
@@ -233,6 +272,23 @@ def test_the_catalogue_of_models_is_one_page(settings: Settings, build: Build) -
     build()
     result = transform.docs(settings, run_id="first", as_of_date=TODAY)
     assert "providers_counted" in (Path(result.artifacts or "") / "docs/static_index.html").read_text()
+
+
+def _open_night(settings: Settings, raw: Connection) -> str:
+    raw.commit()
+    migrate(settings.analytics)
+    ledger.open_run(raw, run_id="r1", kind=RunKind.NIGHTLY, run_date=TODAY, now=NOW, deadline=None)
+    ledger.plan_tables(raw, "r1", [_planned("patient"), _planned("provider")], NOW)
+    return "r1"
+
+
+def _arrive(raw: Connection, run_id: str, table: str) -> None:
+    extract = ledger.claim(raw, run_id, table, Stage.EXTRACT, NOW)
+    assert extract
+    ledger.finish_extract(raw, extract, _extracted(table), NOW)
+    load = ledger.claim(raw, run_id, table, Stage.LOAD, NOW)
+    assert load
+    ledger.finish_load(raw, load, _loaded(table), NOW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -250,8 +251,20 @@ def test_hundreds_of_tables_without_a_turn_need_no_typing() -> None:
     assert step.commands == ()
 
 
-def test_a_failed_dbt_is_built_again_not_the_night() -> None:
-    assert next_steps(report(table(), dbt=DBT_FAILED))[0].commands == ("dental-etl dbt build",)
+def test_after_failed_models_only_they_are_built_again_not_the_night() -> None:
+    made = report(table(), dbt=DBT_FAILED)
+    assert next_steps(made)[0].commands == (f"dental-etl dbt retry {made.header.run_id}",)
+
+
+@pytest.mark.parametrize(
+    "dbt",
+    [
+        pytest.param(replace(DBT_FAILED, nodes=()), id="could-not-run"),
+        pytest.param(replace(DBT_FAILED, reason="stopped at its deadline after 2 nodes"), id="stopped"),
+    ],
+)
+def test_a_dbt_that_came_to_no_end_is_built_anew(dbt: DbtResult) -> None:
+    assert next_steps(report(table(), dbt=dbt))[0].commands == ("dental-etl dbt build",)
 
 
 def test_models_that_a_missing_table_held_back_are_named() -> None:

@@ -148,6 +148,17 @@ def close_run(connection: Connection, run_id: str, status: RunStatus, now: datet
 
 
 @database_errors(Role.ANALYTICS)
+def mend_run(connection: Connection, run_id: str) -> bool:
+    """Let a failed run count as succeeded: what had failed was done again. False if it had not failed."""
+    mended = connection.execute(
+        update(tables.run)
+        .where(_run.run_id == run_id, _run.status == RunStatus.FAILED)
+        .values(status=RunStatus.SUCCEEDED)
+    )
+    return mended.rowcount == 1
+
+
+@database_errors(Role.ANALYTICS)
 def mark_run_published(connection: Connection, run_id: str, now: datetime) -> None:
     """Note when the run's next message went out, so that the sweep leaves it time."""
     connection.execute(update(tables.run).where(_run.run_id == run_id).values(published_at=now))
