@@ -41,10 +41,10 @@ class Line:
         self._do(self._abort())
 
     def close(self) -> None:
-        self._server.close()
-        self.cut()
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
@@ -52,6 +52,14 @@ class Line:
     async def _abort(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
+
+    async def _end(self) -> None:
+        self._server.close()
+        await self._abort()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
