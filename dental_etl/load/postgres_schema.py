@@ -144,33 +144,54 @@ def required_change(connection: Connection, wanted: RawTable) -> tuple[FoundTabl
 
 def create_table(connection: Connection, qualified: str, wanted: RawTable) -> None:
     """Create a raw table without its primary key, which comes cheaper after the rows."""
-    body = ", ".join(f"{postgres(name)} {definition}" for name, definition in wanted.definitions.items())
-    execute(connection, f"CREATE TABLE {qualified} ({body})")
+    execute(connection, creation(qualified, wanted))
 
 
 def add_primary_key(connection: Connection, qualified: str, wanted: RawTable) -> None:
     """Add the primary key, if the table has one."""
-    if wanted.primary_key:
-        name = postgres(primary_key(wanted.name))
-        execute(
-            connection, f"ALTER TABLE {qualified} ADD CONSTRAINT {name} PRIMARY KEY ({wanted.quoted_key})"
-        )
+    for statement in key_addition(qualified, wanted):
+        execute(connection, statement)
 
 
 def widen(connection: Connection, wanted: RawTable, change: SchemaChange) -> None:
     """Alter a table that keeps its rows. Rewrites it under an exclusive lock."""
-    actions = [
-        f"ALTER COLUMN {postgres(name)} TYPE {type_} USING {postgres(name)}::{type_}"
-        for name, type_ in change.widened.items()
-    ]
-    _alter(connection, wanted, [*actions, *_optional(change.required)])
+    for statement in widening(wanted, change):
+        execute(connection, statement)
 
 
 def reshape_empty(connection: Connection, wanted: RawTable, found: FoundTable, change: SchemaChange) -> None:
     """Alter a table that was emptied in this transaction: any type may become any other."""
+    for statement in reshaping(wanted, found, change):
+        execute(connection, statement)
+
+
+def creation(qualified: str, wanted: RawTable) -> str:
+    """Write the CREATE TABLE of a raw table without its primary key; pure, as is all DDL below."""
+    body = ", ".join(f"{postgres(name)} {definition}" for name, definition in wanted.definitions.items())
+    return f"CREATE TABLE {qualified} ({body})"
+
+
+def key_addition(qualified: str, wanted: RawTable) -> tuple[str, ...]:
+    """Write what adds the primary key; nothing for a table without one."""
+    if not wanted.primary_key:
+        return ()
+    name = postgres(primary_key(wanted.name))
+    return (f"ALTER TABLE {qualified} ADD CONSTRAINT {name} PRIMARY KEY ({wanted.quoted_key})",)
+
+
+def widening(wanted: RawTable, change: SchemaChange) -> tuple[str, ...]:
+    """Write what alters a table that keeps its rows."""
+    actions = [
+        f"ALTER COLUMN {postgres(name)} TYPE {type_} USING {postgres(name)}::{type_}"
+        for name, type_ in change.widened.items()
+    ]
+    return _alteration(wanted, [*actions, *_optional(change.required)])
+
+
+def reshaping(wanted: RawTable, found: FoundTable, change: SchemaChange) -> tuple[str, ...]:
+    """Write what alters an empty table."""
     drop_key = [f"DROP CONSTRAINT {postgres(found.key_name)}"] if found.key_name else []
-    _alter(
-        connection,
+    altered = _alteration(
         wanted,
         [
             *(drop_key if change.is_key_changed else []),
@@ -183,16 +204,15 @@ def reshape_empty(connection: Connection, wanted: RawTable, found: FoundTable, c
     )
     # Only after the key is gone: a column of the key cannot be made optional.
     freed = set(found.primary_key) - set(wanted.primary_key)
-    _alter(connection, wanted, _optional(sorted(freed | set(change.required))))
+    return (*altered, *_alteration(wanted, _optional(sorted(freed | set(change.required)))))
 
 
 def _optional(names: Iterable[str]) -> list[str]:
     return [f"ALTER COLUMN {postgres(name)} DROP NOT NULL" for name in names]
 
 
-def _alter(connection: Connection, wanted: RawTable, actions: list[str]) -> None:
-    if actions:
-        execute(connection, f"ALTER TABLE {wanted.qualified} {', '.join(actions)}")
+def _alteration(wanted: RawTable, actions: list[str]) -> tuple[str, ...]:
+    return (f"ALTER TABLE {wanted.qualified} {', '.join(actions)}",) if actions else ()
 
 
 def _in_words(

@@ -94,8 +94,8 @@ _DEFAULT_GRANTEES = text("""
 _SEARCH_PATH = text("SELECT set_config('search_path', :path, true)")
 
 
-def take_down(connection: Connection, qualified: str) -> tuple[SavedView, ...]:
-    """Drop every view that depends on a table, directly or through other views.
+def dependents(connection: Connection, qualified: str) -> tuple[SavedView, ...]:
+    """Return every view that depends on a table, directly or through other views.
 
     Args:
         connection: Analytics, in the caller's transaction.
@@ -106,10 +106,16 @@ def take_down(connection: Connection, qualified: str) -> tuple[SavedView, ...]:
     """
     path = str(connection.execute(text("SELECT current_setting('search_path')")).scalar_one())
     connection.execute(_SEARCH_PATH, {"path": "pg_catalog"})
-    saved = tuple(
+    found = tuple(
         _saved_view(connection, row) for row in connection.execute(_DEPENDENTS, {"table": qualified}).all()
     )
     connection.execute(_SEARCH_PATH, {"path": path})
+    return found
+
+
+def take_down(connection: Connection, qualified: str) -> tuple[SavedView, ...]:
+    """Drop every view that depends on a table; takes and returns the same as `dependents`."""
+    saved = dependents(connection, qualified)
     for view in reversed(saved):
         execute(connection, view.drop)
     return saved
