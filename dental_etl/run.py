@@ -262,6 +262,8 @@ class ExtractResult(Value):
     longest_read_seconds: float
     #: Number of reads of the source.
     reads: int
+    #: What was done: ``whole``, ``changes``, ``compared``, ``unchanged``; None if nobody said.
+    action: str | None = None
     coercions: tuple[Coercion, ...] = ()
     #: Schema changes that were applied, in words.
     drift: tuple[str, ...] = ()
@@ -317,8 +319,11 @@ class TableResult(Value):
     error_stage: str | None = None
     #: Names and numbers about that failure, and the remedy; never a value of a row.
     error_detail: str | None = None
-    #: When the run was planned; an estimate.
+    #: When the run was planned; estimates.
     rows_expected: int = 0
+    expected_seconds: float | None = None
+    #: What the plan did differently from tables.yml, and why.
+    notes: tuple[str, ...] = ()
     #: So far, while the extract works; every later number when its phase has ended.
     rows_read: int = 0
     rows_written: int = 0
@@ -334,6 +339,8 @@ class TableResult(Value):
     reads: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    #: What extract did: ``whole``, ``changes``, ``compared``, ``unchanged``.
+    extract_action: str | None = None
     #: What load did: ``full``, ``changes``, ``nothing``.
     load_action: str | None = None
     drift: tuple[str, ...] = ()

@@ -61,6 +61,13 @@ class RunWindow:
         start = self.blocked.start if self.blocked else time(6)
         return local.date() - timedelta(days=1) if local.time() < start else local.date()
 
+    def opens_at(self, now: datetime) -> datetime:
+        """Return when the source may be read next (UTC): now, while it may be read."""
+        if self.blocked is None or self.is_open(now):
+            return now
+        today = now.astimezone(self.zone).date()
+        return datetime.combine(today, self.blocked.end, self.zone).astimezone(UTC)
+
     def closes_at(self, now: datetime) -> datetime | None:
         """Return the instant (UTC) at which the source must be left alone; None if it never must.
 

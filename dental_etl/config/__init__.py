@@ -3,7 +3,12 @@
 from dental_etl.config.providers import ConfigProvider, DictConfigProvider, FileConfigProvider
 from dental_etl.config.settings import DatabaseSettings, Environment, Role, Settings, load_settings
 from dental_etl.config.tables import Column, TableConfig, Tables, TableSchema, TablesMetadata
-from dental_etl.config.tables_file import read_generated_tables, read_tables, write_tables
+from dental_etl.config.tables_file import (
+    read_generated_tables,
+    read_overrides,
+    read_tables,
+    write_tables,
+)
 
 __all__ = [
     "Column",
@@ -20,6 +25,7 @@ __all__ = [
     "TablesMetadata",
     "load_settings",
     "read_generated_tables",
+    "read_overrides",
     "read_tables",
     "write_tables",
 ]

@@ -16,6 +16,15 @@ _LENGTH = re.compile(r"\w+\((\d+)\)")
 _TOLD_EXACTLY = frozenset({"latin1", "ascii", "utf8", "utf8mb3"})
 
 
+def category_of(rows: int) -> Category:
+    """Return the size of a table by its number of rows."""
+    if rows >= 1_000_000:
+        return Category.LARGE
+    if rows >= 100_000:
+        return Category.MEDIUM
+    return Category.SMALL if rows >= 10_000 else Category.TINY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column(Value):
     """One column of a MySQL table, as information_schema describes it."""

@@ -64,6 +64,18 @@ def read_generated_tables(path: Path) -> Tables:
     return _tables(path, {})
 
 
+def read_overrides(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the owner has set beside ``tables.yml``, by table and setting; empty without a file.
+
+    Raises:
+        ConfigurationError: The file is not YAML.
+    """
+    overrides = path.with_name(OVERRIDES_NAME)
+    if not overrides.exists():
+        return {}
+    return {name: _mapping(entry) for name, entry in _tables_of(overrides).items()}
+
+
 def write_tables(tables: Tables, path: Path) -> None:
     """Write ``tables.yml`` through a temporary file, so that a reader sees the old or the new one."""
     document = {

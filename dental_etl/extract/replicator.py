@@ -28,7 +28,7 @@ from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.proof import Basis, Proof, Prover
 from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import fill_shadow
-from dental_etl.plan import TablePlan
+from dental_etl.plan import ExtractAction, TablePlan
 from dental_etl.run import CopyStatus, ExtractResult, Stage, Strategy
 from dental_etl.tracking.locks import source_slot, table_lock
 from dental_etl.tracking.status import (
@@ -337,6 +337,13 @@ def _why_full(attempt: Attempt, found: tuple[str, ...], *, has_replica: bool, is
     return plan.reason if plan.is_full_copy and not is_fresh else None
 
 
+def _action(outcome: _Outcome) -> ExtractAction:
+    if outcome.basis is Basis.NOTHING:
+        return ExtractAction.COMPARED if outcome.proof is None else ExtractAction.UNCHANGED
+    is_whole = outcome.strategy is Strategy.FULL_TABLE
+    return ExtractAction.WHOLE if is_whole else ExtractAction.CHANGES
+
+
 def _source_schema(source: Connection, database: str, table: str) -> TableSchema:
     with database_errors(Role.SOURCE, table=table, stage=Stage.EXTRACT):
         schema = read_schema(source, database, table)
@@ -399,6 +406,7 @@ def _result(attempt: Attempt, outcome: _Outcome, proof: Proof | None, seconds: f
         source_seconds=totals.seconds,
         longest_read_seconds=totals.longest_seconds,
         reads=totals.reads,
+        action=_action(outcome),
         coercions=attempt.coercion_values(),
         drift=outcome.drift,
         proven_at=proof.proven_at if proof else None,

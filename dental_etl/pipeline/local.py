@@ -64,7 +64,15 @@ def run_here(
         on_start(run_id)
     try:
         night.validate_run(settings, run_id, clock())
-        plans = night.plan_run(settings, run_id, clock(), names=chosen, category=category, refresh=refresh)
+        plans = night.plan_run(
+            settings,
+            run_id,
+            clock(),
+            names=chosen,
+            category=category,
+            refresh=refresh,
+            workers=max_workers,
+        )
     except ETLPipelineError as error:
         night.refuse(settings, run_id, error, clock())
         raise
@@ -86,6 +94,13 @@ def finish(settings: Settings, run_id: str, *, clock: Clock, by: str) -> RunRepo
 
 def _work(
     settings: Settings, run_id: str, plans: tuple[TablePlan, ...], max_workers: int, clock: Clock
+) -> None:
+    for is_last in (False, True):
+        _work_together(settings, run_id, [p for p in plans if p.is_last is is_last], max_workers, clock)
+
+
+def _work_together(
+    settings: Settings, run_id: str, plans: Sequence[TablePlan], max_workers: int, clock: Clock
 ) -> None:
     large = [plan for plan in plans if plan.config.performance_category is Category.LARGE]
     gone = _Gone(settings, run_id, clock)

@@ -9,8 +9,9 @@ from dental_etl import notify, preflight
 from dental_etl.config import Settings, TableConfig, Tables, read_tables
 from dental_etl.exceptions import ETLPipelineError, ValidationError
 from dental_etl.pipeline import outage
-from dental_etl.pipeline.tables import ledger_transaction, plan_tables
-from dental_etl.plan import TablePlan, order
+from dental_etl.pipeline.planning import night_at, read_knowledge
+from dental_etl.pipeline.tables import ledger_transaction
+from dental_etl.plan import TablePlan, plan_night
 from dental_etl.run import Category, Finding, RefreshMode, RunKind, Severity
 from dental_etl.tracking import ledger
 from dental_etl.tracking.migrations import migrate
@@ -85,6 +86,7 @@ def plan_run(
     names: Iterable[str] = (),
     category: Category | None = None,
     refresh: RefreshMode = RefreshMode.INCREMENTAL,
+    workers: int | None = None,
 ) -> tuple[TablePlan, ...]:
     """Plan the run's tables in the order of publication and make the run active.
 
@@ -95,13 +97,17 @@ def plan_run(
         names: Only these tables; all when empty.
         category: Only tables of this category.
         refresh: What was asked for.
+        workers: That read tables at the same time; default as many as there are places at the source.
 
     Raises:
         ConfigurationError: A name is not in tables.yml.
     """
     configs = select(read_tables(settings.tables_file), names=names, category=category)
-    plans = order(plan_tables(settings, configs, refresh, now))
+    known = read_knowledge(settings, now)
+    plans = plan_night(configs, known, night_at(settings, now, refresh=refresh, workers=workers))
+    highest = max((one.fence for one in known.statuses.values()), default=0)
     with ledger_transaction(settings) as connection:
+        ledger.raise_fences(connection, above=highest)
         ledger.plan_tables(connection, run_id, plans, now)
     return plans
 

@@ -19,12 +19,11 @@ from dental_etl.extract.attempt import Progress
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
-from dental_etl.plan import TablePlan, plan_table
+from dental_etl.plan import TablePlan, as_planned, plan_table
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import (
     Category,
-    CopyStatus,
     ExtractResult,
     LoadResult,
     RefreshMode,
@@ -73,7 +72,7 @@ def extract_phase(
         _require_time_left(claim, clock())
         result = extract_table(
             settings,
-            _plan(settings, table, claim.refresh, clock()),
+            _plan(settings, claim, claim.refresh, clock()),
             run_id=run_id,
             fence=claim.fence,
             deadline=deadline,
@@ -138,7 +137,7 @@ def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int
         return 0
     if run.deadline is not None and clock() >= run.deadline:
         return 0
-    plan = _plan(settings, table, run.refresh, clock())
+    plan = _plan(settings, where, run.refresh, clock())
     return extract_chunk(settings, plan, number, run_id=run_id, deadline=run.deadline, clock=clock)
 
 
@@ -155,7 +154,7 @@ def load_phase(
             claim = ledger.claim(connection, run_id, table, Stage.LOAD, clock())
         if claim is None:
             return None
-        config = read_tables(settings.tables_file).get(table)
+        config = _config(settings, claim)
         result = _loader(config)(
             settings,
             config,
@@ -228,16 +227,6 @@ def end_table(
         end(connection, run_id, table, stage, code, detail, now)
 
 
-def plan_tables(
-    settings: Settings, configs: tuple[TableConfig, ...], refresh: RefreshMode, now: datetime
-) -> tuple[TablePlan, ...]:
-    """Plan tables from where their copies stand now."""
-    statuses = _copy_statuses(settings)
-    with ledger_transaction(settings) as connection:
-        ledger.raise_fences(connection, above=max((one.fence for one in statuses.values()), default=0))
-    return tuple(plan_table(config, statuses.get(config.table_name), refresh, now) for config in configs)
-
-
 @contextmanager
 def ledger_transaction(settings: Settings) -> Iterator[Connection]:
     """Open a transaction on the analytics database, committed at the end."""
@@ -262,12 +251,24 @@ def _require_time_left(claim: ledger.Claim, now: datetime) -> None:
         )
 
 
-def _plan(settings: Settings, table: str, refresh: RefreshMode, now: datetime) -> TablePlan:
-    config = read_tables(settings.tables_file).get(table)
+def _plan(
+    settings: Settings, planned: ledger.Claim | ledger.OpenTable, refresh: RefreshMode, now: datetime
+) -> TablePlan:
     with connect(settings.replication) as connection, database_errors(Role.REPLICATION):
         status.ensure_copy_status(connection)
-        copied = status.read_copy_status(connection, table)
-    return plan_table(config, copied, refresh, now)
+        copied = status.read_copy_status(connection, planned.table)
+    return plan_table(_config(settings, planned), copied, refresh, now)
+
+
+def _config(settings: Settings, planned: ledger.Claim | ledger.OpenTable) -> TableConfig:
+    """Return a table's configuration as the run was planned with it."""
+    is_known = planned.batch_size is not None  # not so in a run that an older version has planned
+    return as_planned(
+        read_tables(settings.tables_file).get(planned.table),
+        category=planned.category,
+        batch_size=planned.batch_size,
+        rows=planned.rows_expected if is_known else None,
+    )
 
 
 def _reconcile_seconds(settings: Settings, table: str) -> float:
@@ -276,12 +277,6 @@ def _reconcile_seconds(settings: Settings, table: str) -> float:
     rotating = {one.table_name: one.estimated_size_mb + 1.0 for one in tables if one.reconcile != "nightly"}
     share = rotating[table] / sum(rotating.values()) if table in rotating else 0.0
     return settings.reconcile_budget_minutes * 60.0 * share
-
-
-def _copy_statuses(settings: Settings) -> dict[str, CopyStatus]:
-    with connect(settings.replication) as connection, database_errors(Role.REPLICATION):
-        status.ensure_copy_status(connection)
-        return status.read_copy_statuses(connection)
 
 
 def _loader(config: TableConfig) -> Callable[..., LoadResult]:

@@ -14,7 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from dental_etl.config import Column, TableConfig, TableSchema
-from dental_etl.config.tables import Monitoring
+from dental_etl.config.tables import Monitoring, category_of
+from dental_etl.plan.treatment import AIM_BYTES, LEAST_BATCH_ROWS, MOST_BATCH_ROWS
 from dental_etl.run import Category, Strategy, Value
 from dental_etl.wire.names import is_ours
 
@@ -53,9 +54,6 @@ HOUSEKEEPING_TABLES = frozenset({
 })  # fmt: skip
 
 _SCRATCH_NAME = re.compile(r"^(tmp|temp(?!late))|backup|(^|_)(bak|copy|tmp|temp)(_|\d|$)", re.IGNORECASE)
-#: One read of the source aims at this much (design of the bulk path: short locks, bounded memory).
-_BATCH_BYTES = 8 * MEGABYTE
-_LEAST_BATCH_ROWS, _MOST_BATCH_ROWS = 500, 100_000
 #: Taken for an empty table, whose average row length is not known.
 _UNKNOWN_ROW_BYTES = 1000
 #: Both hops of the bulk path on two cores: a cost per row, a cost per byte and a cost per table.
@@ -145,15 +143,6 @@ def classify(facts: TableFacts, key_order: KeyOrder = KeyOrder.ASCENDING) -> Tab
     )
 
 
-def category_of(rows: int) -> Category:
-    """Return the size of a table by its number of rows."""
-    if rows >= 1_000_000:
-        return Category.LARGE
-    if rows >= 100_000:
-        return Category.MEDIUM
-    return Category.SMALL if rows >= 10_000 else Category.TINY
-
-
 def _strategy(facts: TableFacts, category: Category, key_order: KeyOrder) -> _Choice:
     schema = facts.schema
     stamps = sorted((c for c in schema.columns if c.is_change_stamp), key=_stamp_place)
@@ -214,7 +203,7 @@ def _row_bytes(facts: TableFacts) -> int:
 
 
 def _batch_rows(facts: TableFacts) -> int:
-    return min(max(_BATCH_BYTES // _row_bytes(facts), _LEAST_BATCH_ROWS), _MOST_BATCH_ROWS)
+    return min(max(AIM_BYTES // _row_bytes(facts), LEAST_BATCH_ROWS), MOST_BATCH_ROWS)
 
 
 def _minutes(facts: TableFacts) -> float:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    inspect,
     select,
     text,
     update,
@@ -128,7 +129,9 @@ def read_copy_status(connection: Connection, table: str) -> CopyStatus | None:
 
 
 def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
-    """Return where every extract stands, by table."""
+    """Return where every extract stands, by table; nothing where no extract was ever begun."""
+    if not inspect(connection).has_table(_COPY.name):
+        return {}
     rows = connection.execute(select(_COPY).order_by(_COPY.c.table_name)).mappings()
     return {row["table_name"]: _copy_status(row) for row in rows}
 
@@ -264,8 +267,10 @@ def read_load_status(connection: Connection, schema: str, table: str) -> LoadSta
 
 
 def read_load_statuses(connection: Connection, schema: str) -> dict[str, LoadStatus]:
-    """Return which generation raw holds, by table."""
+    """Return which generation raw holds, by table; nothing where no load was ever begun."""
     target = _load_table(schema)
+    if not inspect(connection).has_table(target.name, schema=schema):
+        return {}
     rows = connection.execute(select(target).order_by(target.c.table_name)).mappings()
     return {row["table_name"]: _load_status(row) for row in rows}
 

@@ -47,6 +47,8 @@ class Planned:
     strategy: Strategy = Strategy.FULL_TABLE
     reason: str = "never copied"
     refresh: RefreshMode = RefreshMode.INCREMENTAL
+    expected_seconds: float | None = 1.5
+    notes: tuple[str, ...] = ()
 
 
 def planned(name: str, category: Category = Category.TINY) -> Planned:

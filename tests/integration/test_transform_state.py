@@ -297,6 +297,8 @@ class _Planned:
     strategy: Strategy = Strategy.FULL_TABLE
     reason: str = "never copied"
     refresh: RefreshMode = RefreshMode.INCREMENTAL
+    expected_seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _planned(table: str) -> _Planned:

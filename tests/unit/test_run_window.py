@@ -49,6 +49,21 @@ def test_night_ends_at_six_local_whatever_the_clocks_do(start: str, hours: int) 
 
 
 @pytest.mark.parametrize(
+    ("local", "opens"),
+    [
+        pytest.param("2026-01-15T06:00", "2026-01-15T21:00", id="morning"),
+        pytest.param("2026-01-15T20:59", "2026-01-15T21:00", id="just before"),
+        pytest.param("2026-01-15T21:00", "2026-01-15T21:00", id="open now"),
+        pytest.param("2026-01-16T03:00", "2026-01-16T03:00", id="in the night"),
+        pytest.param("2026-03-08T12:00", "2026-03-08T21:00", id="the day the clocks went forward"),
+        pytest.param("2026-11-01T12:00", "2026-11-01T21:00", id="the day the clocks went back"),
+    ],
+)
+def test_the_next_night_begins_at_nine_or_has_begun(local: str, opens: str) -> None:
+    assert WINDOW.opens_at(central(local)) == central(opens)
+
+
+@pytest.mark.parametrize(
     ("local", "expected"),
     [
         pytest.param("2026-01-15T21:00", date(2026, 1, 15), id="evening"),

@@ -3,6 +3,7 @@
 Every function works on the caller's connection and inside the caller's transaction.
 """
 
+from dental_etl.tracking.ledger.history import history, results_of
 from dental_etl.tracking.ledger.outages import (
     NEEDED,
     Outage,
@@ -68,7 +69,12 @@ from dental_etl.tracking.ledger.runs import (
     set_run_status,
     silent_runs,
 )
-from dental_etl.tracking.ledger.table_state import OpenTable, open_table, results, stale_tables
+from dental_etl.tracking.ledger.table_state import (
+    OpenTable,
+    open_table,
+    results,
+    stale_tables,
+)
 
 __all__ = [
     "NEEDED",
@@ -95,6 +101,7 @@ __all__ = [
     "findings",
     "finish_extract",
     "finish_load",
+    "history",
     "leave_out",
     "mark_not_run",
     "mark_notified",
@@ -121,6 +128,7 @@ __all__ = [
     "report_json",
     "require_servers",
     "results",
+    "results_of",
     "retry_at",
     "run",
     "runs",

@@ -17,6 +17,7 @@ from dental_etl.config import Role, TableConfig
 from dental_etl.connections import database_errors
 from dental_etl.exceptions import FencedError
 from dental_etl.run import (
+    Category,
     Coercion,
     ExtractResult,
     LoadResult,
@@ -45,6 +46,10 @@ class Plan(Protocol):
     def reason(self) -> str: ...
     @property
     def refresh(self) -> RefreshMode: ...
+    @property
+    def expected_seconds(self) -> float | None: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,10 @@ class Claim:
     attempt: int
     #: The run's: when the source must be left alone; None if no hour is blocked.
     deadline: datetime | None
+    #: As planned for this run.
+    category: Category
+    batch_size: int | None
+    rows_expected: int
 
 
 @database_errors(Role.ANALYTICS)
@@ -75,6 +84,9 @@ def plan_tables(connection: Connection, run_id: str, plans: Sequence[Plan], now:
             "strategy": plan.strategy,
             "reason": plan.reason,
             "refresh": plan.refresh,
+            "batch_size": plan.config.batch_size,
+            "expected_seconds": plan.expected_seconds,
+            "notes": list(plan.notes),
             "rows_expected": plan.config.estimated_rows,
             "status": TableStatus.PLANNED,
             "waiting_since": now,
@@ -137,7 +149,15 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
             not_before=None,
             started_at=func.coalesce(_table.started_at, now),
         )
-        .returning(_table.fence, _table.refresh, _table.phase_attempts, deadline.label("deadline"))
+        .returning(
+            _table.fence,
+            _table.refresh,
+            _table.phase_attempts,
+            deadline.label("deadline"),
+            _table.category,
+            _table.batch_size,
+            _table.rows_expected,
+        )
     ).first()
     if row is None:
         return None
@@ -149,6 +169,9 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
         refresh=RefreshMode(row.refresh),
         attempt=row.phase_attempts,
         deadline=row.deadline,
+        category=Category(row.category),
+        batch_size=row.batch_size,
+        rows_expected=row.rows_expected,
     )
 
 
@@ -190,6 +213,7 @@ def finish_extract(connection: Connection, claim: Claim, result: ExtractResult, 
         "longest_read_seconds": result.longest_read_seconds,
         "reads": result.reads,
         "drift": list(result.drift),
+        "extract_action": result.action,
         "proven_at": result.proven_at,
         "proven_by": result.proven_by,
         "phase_attempts": 0,

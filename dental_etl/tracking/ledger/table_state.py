@@ -15,7 +15,8 @@ from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.ledger.runs import TABLE_ENDINGS
 
 _table = tables.run_table.c
-_RESULT = [_table[n] for n in TableResult.__dataclass_fields__ if n != "table"] + [_table.table_name]
+#: What a `TableResult` is made of.
+RESULT = [_table[n] for n in TableResult.__dataclass_fields__ if n != "table"] + [_table.table_name]
 
 #: Status in which a phase waits, and in which it is being worked.
 WAITING = {Stage.EXTRACT: TableStatus.PLANNED, Stage.LOAD: TableStatus.EXTRACTED}
@@ -37,6 +38,9 @@ class OpenTable:
     epoch: str | None
     #: When it was published, claimed or put off; it is left in peace for a while from then.
     touched_at: datetime
+    #: As planned for this run.
+    batch_size: int | None = None
+    rows_expected: int = 0
 
     @property
     def stage(self) -> Stage:
@@ -73,6 +77,8 @@ def _open_tables(connection: Connection, run_id: str, condition: Any) -> tuple[O
             _table.table_name,
             _table.category,
             _table.status,
+            _table.batch_size,
+            _table.rows_expected,
             _table.phase_attempts,
             _table.phase_failures,
             _table.epoch,
@@ -86,6 +92,8 @@ def _open_tables(connection: Connection, run_id: str, condition: Any) -> tuple[O
             table=row.table_name,
             category=Category(row.category),
             status=TableStatus(row.status),
+            batch_size=row.batch_size,
+            rows_expected=row.rows_expected,
             phase_attempts=row.phase_attempts,
             phase_failures=row.phase_failures,
             epoch=row.epoch,
@@ -98,8 +106,8 @@ def _open_tables(connection: Connection, run_id: str, condition: Any) -> tuple[O
 @database_errors(Role.ANALYTICS)
 def results(connection: Connection, run_id: str) -> tuple[TableResult, ...]:
     """Return the tables of a run in their order of publication."""
-    rows = connection.execute(select(*_RESULT).where(_table.run_id == run_id).order_by(_table.position))
-    return tuple(_result(dict(row)) for row in rows.mappings())
+    rows = connection.execute(select(*RESULT).where(_table.run_id == run_id).order_by(_table.position))
+    return tuple(as_result(dict(row)) for row in rows.mappings())
 
 
 def is_open() -> Any:
@@ -107,7 +115,8 @@ def is_open() -> Any:
     return _table.status.not_in(TABLE_ENDINGS)
 
 
-def _result(row: dict[str, Any]) -> TableResult:
+def as_result(row: dict[str, Any]) -> TableResult:
+    """Return a row of `RESULT` as a value."""
     typed = {
         **row,
         "category": Category(row["category"]),
@@ -115,6 +124,7 @@ def _result(row: dict[str, Any]) -> TableResult:
         "strategy": Strategy(row["strategy"]),
         "refresh": RefreshMode(row["refresh"]),
         "drift": tuple(row["drift"]),
+        "notes": tuple(row["notes"]),
     }
     return TableResult(table=typed.pop("table_name"), **typed)
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from dental_etl.config import Column, TableSchema
+from dental_etl.config.tables import category_of
 from dental_etl.run import Category, Strategy
 from dental_etl.schema_analysis.classification import (
     KeyOrder,
     TableFacts,
-    category_of,
     classify,
     exclusion,
 )

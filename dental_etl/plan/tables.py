@@ -1,12 +1,13 @@
-"""What a run will do to each table, why, and in which order; pure."""
+"""What a run will do to one table, and why; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dental_etl.config import TableConfig
+from dental_etl.plan.estimate import Estimate
+from dental_etl.plan.history import ExtractAction
 from dental_etl.run import Category, CopyStatus, RefreshMode, Strategy, Value
 
 
@@ -21,10 +22,28 @@ class TablePlan(Value):
     reason: str
     #: What was asked for.
     refresh: RefreshMode
+    #: How the extract will go about it, as far as that can be told without the source.
+    action: ExtractAction = ExtractAction.WHOLE
+    #: None where nobody asked for one.
+    estimate: Estimate | None = None
+    #: What differs from tables.yml in this run, and why, in words; mostly empty.
+    notes: tuple[str, ...] = ()
+    #: Whether every other table goes first.
+    is_last: bool = False
+
+    @property
+    def expected_seconds(self) -> float | None:
+        return None if self.estimate is None else self.estimate.seconds
 
     @property
     def table(self) -> str:
         return self.config.table_name
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether idle workers help with it, range by range."""
+        is_large = self.config.performance_category is Category.LARGE
+        return is_large and self.action is ExtractAction.WHOLE and bool(self.config.primary_key)
 
     @property
     def is_full_copy(self) -> bool:
@@ -44,35 +63,33 @@ def plan_table(
     """
     why_full = _why_full(config, status, refresh, now)
     if why_full is not None:
-        return TablePlan(config=config, strategy=Strategy.FULL_TABLE, reason=why_full, refresh=refresh)
+        return TablePlan(
+            config=config,
+            strategy=Strategy.FULL_TABLE,
+            reason=why_full,
+            refresh=refresh,
+            action=_action(config, status, refresh),
+        )
     return TablePlan(
         config=config,
         strategy=config.extraction_strategy,
         reason=_why_changes(config, status, now),
         refresh=refresh,
+        action=ExtractAction.CHANGES,
     )
 
 
-def order(plans: Iterable[TablePlan]) -> tuple[TablePlan, ...]:
-    """Return plans as they are published: large, medium, small, tiny; then the more important, then the
-    larger, so that the longest work starts first; then by name, so that every night looks alike.
-    """
-    return tuple(sorted(plans, key=_place))
-
-
-_CATEGORIES = tuple(Category)
-_PRIORITIES = ("high", "medium", "low")
-
-
-def _place(plan: TablePlan) -> tuple[int, int, float, int, str]:
-    config = plan.config
-    return (
-        _CATEGORIES.index(config.performance_category),
-        _PRIORITIES.index(config.processing_priority),
-        -config.estimated_size_mb,
-        -config.estimated_rows,
-        config.table_name,
+def _action(config: TableConfig, status: CopyStatus | None, refresh: RefreshMode) -> ExtractAction:
+    """Say whether a table without a cursor is compared instead of read: it was copied, and has a key."""
+    is_compared = (
+        config.extraction_strategy is Strategy.FULL_TABLE
+        and not refresh.is_full
+        and bool(config.primary_key)
+        and status is not None
+        and status.last_copied is not None
+        and status.checkpoint is None
     )
+    return ExtractAction.COMPARED if is_compared else ExtractAction.WHOLE
 
 
 def _why_full(

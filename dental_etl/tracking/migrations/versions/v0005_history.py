@@ -1,0 +1,17 @@
+"""Keep what the next runs are planned by."""
+
+from __future__ import annotations
+
+from dental_etl.tracking.migrations.steps import refuse_downgrade, run_sql_beside
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+downgrade = refuse_downgrade
+
+
+def upgrade() -> None:
+    run_sql_beside(__file__)
