@@ -68,6 +68,13 @@ class Attempt:
     coercions: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: Told the numbers of a large table's key ranges, so that others come and work them too; None: nobody.
     helpers: Callable[[Sequence[int]], None] | None = None
+    #: Whether the replica has rows that another session read for this copy, so as of another moment.
+    has_foreign_reads: bool = False
+
+    @property
+    def is_of_one_moment(self) -> bool:
+        """Whether all rows are as of one moment, or the table's engine knows none."""
+        return not self.schema.is_transactional or (not self.has_foreign_reads and self.reader.moments <= 1)
 
     @property
     def table(self) -> str:

@@ -47,6 +47,8 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
     publishing.ensure_outbox(attempt)
     if checkpoint is None or not _can_go_on(attempt, checkpoint):
         checkpoint = _start(attempt, cursor, status)
+    else:
+        attempt.has_foreign_reads = True
     create_stage(attempt)
     condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
     after = _first_key(attempt, cursor, checkpoint)

@@ -99,6 +99,7 @@ def fill(attempt: Attempt, copy_id: str) -> Moved:
     Raises:
         DeadlineError: The window closed; the pages that were committed stay.
     """
+    attempt.has_foreign_reads = True
     before, counted = attempt.reader.totals, attempt.coercions
     attempt.reader.totals, attempt.coercions = ReadTotals(), Counter()
     left = _open(attempt, copy_id)

@@ -1,4 +1,8 @@
-"""Reads of the source: each one bounded in time, counted, and refused after the deadline."""
+"""Reads of the source: each one bounded in time, counted, and refused after the deadline.
+
+A transactional table is read as of one moment, however many reads that takes: else money that is moved
+between two rows while we read would be counted twice, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,16 @@ from dental_etl.wire.rows import RowFormat
 PAGE_SECONDS = 120.0
 #: A table without a key is one single read.
 TABLE_SECONDS = 3600.0
+#: One moment keeps old rows alive at the source, as a backup does; a longer read goes on at a later one.
+MOMENT_SECONDS = 1800.0
+_BEGIN_MOMENT = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+    "SAVEPOINT etl_moment",
+)
+#: Keeps the moment and gives back the table's metadata lock, for which an ALTER of the clinic would wait,
+#: and everybody else behind it.
+_LET_GO = "ROLLBACK TO SAVEPOINT etl_moment"
 #: A page is fetched ahead of its LOAD up to this size, so that the source never waits for the replica.
 _AHEAD_BYTES = 16 * 1024 * 1024
 # MariaDB counts seconds, MySQL milliseconds; servers before either have no limit to set.
@@ -78,15 +92,29 @@ class SourceReader:
         self._clock = clock
         self._timeout: str | None = None
         self._timeout_seconds = 0.0
+        self._moment_ends: float | None = None
         self.totals = ReadTotals()
+        #: As of how many moments rows were read; 0 where each read is of its own.
+        self.moments = 0
 
     def prepare(self) -> None:
         """Set up the session, and find out how this server limits a statement; no table is touched."""
         with database_errors(Role.SOURCE, table=self._table, stage="extract"):
-            # A snapshot over the whole table would make the clinic's server keep old rows, and us read them.
+            # Nothing of what we ask is one transaction, unless `hold_moment` makes it one.
             driver_connection(self._connection).autocommit(True)  # noqa: FBT003  # the driver's own signature
             found = [str(row[0]) for row in self._connection.execute(_FIND_TIMEOUT)]
         self._timeout = found[0] if found else None
+
+    def hold_moment(self) -> None:
+        """Read from now on as of this moment; for tables whose engine is transactional.
+
+        After `MOMENT_SECONDS` a read begins a new moment, which `moments` counts.
+        """
+        with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+            for statement in _BEGIN_MOMENT:
+                self._connection.exec_driver_sql(statement)
+        self._moment_ends = time.monotonic() + MOMENT_SECONDS
+        self.moments += 1
 
     def row(self, sql: str) -> Any | None:
         """Return the only row of a statement, or None."""
@@ -144,8 +172,11 @@ class SourceReader:
         seconds = min(limit_seconds, self._seconds_left())
         self._limit_statements(seconds)
         started = time.monotonic()
+        if self._moment_ends is not None and started >= self._moment_ends:
+            self.hold_moment()
         try:
             yield
+            self._let_go()
         except (DatabaseQueryError, DatabaseConnectionError) as error:
             # At the deadline the server ends the statement, and whoever enforces it may end the session.
             if self._deadline is not None and self._clock() >= self._deadline:
@@ -159,6 +190,11 @@ class SourceReader:
                 table=self._table,
                 stage="extract",
             ) from None
+
+    def _let_go(self) -> None:
+        if self._moment_ends is not None:
+            with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+                self._connection.exec_driver_sql(_LET_GO)
 
     def _seconds_left(self) -> float:
         if self._deadline is None:

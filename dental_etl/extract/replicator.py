@@ -194,8 +194,11 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
     published = checkpoint if checkpoint is not None and checkpoint.phase is Phase.PUBLISH else None
     if published is not None:
         status, checkpoint = publishing.finish_publication(attempt, published), None
+        attempt.has_foreign_reads = True
     found, has_replica = _compare_structures(attempt)
     why_unchanged = prover.why_unchanged(attempt, status) if prover is not None else None
+    if attempt.schema.is_transactional:  # after the look at the file, so that it never tells of later rows
+        attempt.reader.hold_moment()
     if published is not None and published.run_id == attempt.run_id and not found:
         return _Outcome(
             status=status,

@@ -39,6 +39,7 @@ def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
         DeadlineError: The window closed; the pages that were committed stay.
     """
     if checkpoint is not None and _can_go_on(attempt, checkpoint):
+        attempt.has_foreign_reads = True
         logger.info(
             "Going on with the copy of %s",
             attempt.table,

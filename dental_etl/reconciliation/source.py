@@ -26,6 +26,7 @@ from dental_etl.reconciliation.ranges import Depth
 from dental_etl.reconciliation.repair import Unmended, mend
 from dental_etl.run import CopyStatus, Finding, Severity
 from dental_etl.tracking.proofs import ProofStatus, ensure_proofs, read_proof, record_proof
+from dental_etl.wire.catalog import read_schema
 
 logger = logging.getLogger(__name__)
 
@@ -92,10 +93,16 @@ class SourceProver:
             DeleteBrakeError: More rows would go than anybody loses by accident.
             DeadlineError: The window closed before a comparison that is the extract itself was done.
         """
-        if basis in {Basis.COPIED, Basis.COPIED_IN_PARTS}:
+        is_copied = basis in {Basis.COPIED, Basis.COPIED_IN_PARTS}
+        if is_copied and (attempt.is_of_one_moment or not _can_be_mended(attempt)):
             return self._copied(attempt, basis)
+        is_whole = basis is not Basis.CHANGES or not attempt.is_of_one_moment
+        if not attempt.is_of_one_moment:  # what was read before goes by one later moment now
+            attempt.reader.hold_moment()
+        moments = attempt.reader.moments
         try:
-            return self._compared(attempt, is_whole=basis is Basis.NOTHING)
+            proof = self._compared(attempt, is_whole=is_whole)
+            return proof if attempt.reader.moments == moments else _with_finding(proof, _scattered(attempt))
         except DeadlineError:
             if basis is Basis.NOTHING:
                 raise
@@ -105,7 +112,8 @@ class SourceProver:
         # Of a table that was read in two sittings, the first may be older than what its file says now.
         seen = self._fingerprint if basis is Basis.COPIED else None
         self._record(attempt, self._whole(attempt, seen))
-        return Proof(proven_at=self._started_at, proven_by="every row was read")
+        proof = Proof(proven_at=self._started_at, proven_by="every row was read")
+        return proof if attempt.is_of_one_moment else _with_finding(proof, _scattered(attempt))
 
     def _compared(self, attempt: Attempt, *, is_whole: bool) -> Proof:
         tally = _Tally(unmended=[])
@@ -236,6 +244,19 @@ class _Stretches:
                 return
 
 
+def _can_be_mended(attempt: Attempt) -> bool:
+    """Tell whether single rows can be found by key, and written together with their outbox."""
+    with attempt.errors():
+        replica = read_schema(
+            attempt.replication, attempt.replication.engine.url.database or "", attempt.table
+        )
+    return keys.is_pageable(attempt.schema) and replica is not None and replica.is_transactional
+
+
+def _with_finding(proof: Proof, finding: Finding) -> Proof:
+    return replace(proof, findings=(*proof.findings, finding))
+
+
 def _text(position: Key | None) -> str | None:
     return None if position is None else json.dumps(keys.to_json(position))
 
@@ -272,6 +293,16 @@ def _findings(attempt: Attempt, unmended: Iterable[Unmended]) -> tuple[Finding, 
             )
         )
     return tuple(found)
+
+
+def _scattered(attempt: Attempt) -> Finding:
+    return Finding(
+        check="reconcile",
+        severity=Severity.WARNING,
+        table=attempt.table,
+        message="The table could not be read as of one moment: sums over rows that were changed meanwhile may "
+        "be wrong until the next run compares it again.",
+    )
 
 
 def _overdue(attempt: Attempt, proven_at: datetime) -> Finding:
