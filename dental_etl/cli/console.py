@@ -13,7 +13,6 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from dental_etl.config import Settings, load_settings
-from dental_etl.connections import log_retries
 
 _PIPE_COLUMNS = 200
 
@@ -34,6 +33,8 @@ def settings() -> Settings:
 
 def set_up_logging(*, is_verbose: bool) -> None:
     """Show warnings, or everything with ``--verbose``, on stderr."""
+    from dental_etl.connections import log_retries
+
     logging.basicConfig(
         level=logging.DEBUG if is_verbose else logging.WARNING,
         format="%(message)s",

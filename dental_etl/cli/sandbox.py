@@ -10,11 +10,9 @@ from typing import Annotated
 
 import typer
 
-from dental_etl.cli import console
+from dental_etl.cli import SANDBOX, console
 from dental_etl.sandbox import change as days
 from dental_etl.sandbox import clinic, servers
-
-DIRECTORY = ".sandbox"
 
 Directory = Annotated[Path, typer.Option("--directory", help="Where the servers keep their data.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same rows.")]
@@ -31,7 +29,7 @@ def up(
     *,
     patients: Annotated[int, typer.Option(min=1, max=50_000, help="Size of the clinic.")] = 2_000,
     seed: Seed = 1,
-    directory: Directory = Path(DIRECTORY),
+    directory: Directory = SANDBOX,
 ) -> None:
     """Start the servers; create and fill the clinic if there is none."""
     started = time.monotonic()
@@ -44,7 +42,7 @@ def up(
     console.out.print(f"\nUse it: dental-etl --sandbox COMMAND, or: set -a; . {directory}/.env_test; set +a")
 
 
-def status(*, directory: Directory = Path(DIRECTORY)) -> None:
+def status(*, directory: Directory = SANDBOX) -> None:
     """Show the servers, their ports and whether they answer."""
     _print_status(directory)
 
@@ -55,20 +53,20 @@ def change(
     full: Annotated[
         bool, typer.Option("--full", help="Also edits and deletes that leave no stamp anywhere.")
     ] = False,
-    directory: Directory = Path(DIRECTORY),
+    directory: Directory = SANDBOX,
 ) -> None:
     """Play a day at the clinic: inserts, edits, deletes."""
     violence = days.Violence.FULL if full else days.Violence.GENTLE
     print_change(days.change(servers.up(directory), seed=seed, violence=violence))
 
 
-def down(*, directory: Directory = Path(DIRECTORY)) -> None:
+def down(*, directory: Directory = SANDBOX) -> None:
     """Stop the servers; their data stays."""
     servers.down(directory)
     console.out.print("The sandbox is down.")
 
 
-def destroy(*, directory: Directory = Path(DIRECTORY)) -> None:
+def destroy(*, directory: Directory = SANDBOX) -> None:
     """Stop the servers and delete the synthetic clinic."""
     servers.destroy(directory)
     console.out.print("The sandbox is gone.")
