@@ -1,4 +1,4 @@
-"""Connections to the three databases: one engine per role and process, sessions set up by role.
+"""Connections to the three databases: one pool per role and process, sessions set up by role.
 
 Retries are stamina's: exponential backoff with jitter, on lost or refused connections only.
 Driver errors quote rows, so they never leave this project as they are: `database_errors`
@@ -22,7 +22,7 @@ import pymysql
 import sqlalchemy.exc
 import stamina
 from pymysql.constants import CR
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Dialect, Engine, NullPool, create_engine, event, text
 
 from dental_etl.config import DatabaseSettings, Role
 from dental_etl.exceptions import (
@@ -36,6 +36,9 @@ from dental_etl.exceptions import (
 
 logger = logging.getLogger(__name__)
 
+# Strict, so that a value that does not fit is an error and not a different value. Zero dates are
+# real data here. unique_checks stays on: off, MariaDB takes a bulk path that costs more CPU.
+_REPLICATION = "time_zone='+00:00', sql_mode='STRICT_ALL_TABLES', foreign_key_checks=0, unique_checks=1"
 #: Every session runs in UTC: a local TIMESTAMP inside the autumn hour cannot be read back.
 _MYSQL_SESSIONS = {
     # Reads only, whatever the account may do; a slow replica must not get the read killed.
@@ -43,12 +46,13 @@ _MYSQL_SESSIONS = {
         "SET SESSION time_zone='+00:00', net_write_timeout=600, sql_mode=''",
         "SET SESSION TRANSACTION READ ONLY",
     ),
-    # Strict, so that a value that does not fit is an error and not a different value. Zero dates are
-    # real data here. unique_checks stays on: off, MariaDB takes a bulk path that costs more CPU.
-    Role.REPLICATION: (
-        "SET SESSION time_zone='+00:00', sql_mode='STRICT_ALL_TABLES', foreign_key_checks=0, unique_checks=1",
-    ),
+    Role.REPLICATION: (f"SET SESSION {_REPLICATION}",),
 }
+#: What the driver and we have set up in a session, after the server has forgotten all of it.
+_RENEW_REPLICATION = f"SET NAMES utf8mb4, autocommit=0, {_REPLICATION}"
+_COM_RESET_CONNECTION = 0x1F
+#: Dedicated sessions that wait in each process for their next use.
+_KEPT_SESSIONS = 5
 _POSTGRES_OPTIONS = "-c timezone=UTC -c work_mem=128MB -c maintenance_work_mem=512MB -c client_encoding=UTF8"
 
 _MYSQL_CONNECTION = frozenset({
@@ -82,7 +86,7 @@ class ConnectionCheck:
 
 def engine(database: DatabaseSettings) -> Engine:
     """Return this process's engine for a database; a forked worker gets its own."""
-    return _engine(database, os.getpid())
+    return _engine(database, os.getpid(), is_dedicated=False)
 
 
 def log_retries() -> None:
@@ -107,20 +111,57 @@ def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterat
 
     Args:
         database: Which database.
-        is_dedicated: Take the connection out of the pool, so that closing it really ends the
-            session with its locks, temporary tables and variables.
+        is_dedicated: Whether locks, temporary tables and variables of the session end with it. An
+            error ends the session itself. Otherwise the server is told to forget all of it, and the
+            session is used again; at the source it is ended in any case: a place there is given back.
 
     Raises:
         ServerAwayError: The server stayed unreachable.
         DatabaseAccessError: The server refused the account.
     """
-    connection = _open(database)
-    if is_dedicated:
-        connection.detach()
+    connection = _open(database, is_dedicated=is_dedicated)
     try:
         yield connection
+    except BaseException:
+        if is_dedicated and not connection.closed:
+            connection.invalidate()
+        raise
+    else:
+        if is_dedicated:
+            _renew(connection, database.role)
     finally:
         connection.close()
+
+
+def _renew(connection: Connection, role: Role) -> None:
+    """Make a session as good as new; one that cannot be is ended."""
+    if connection.closed or connection.invalidated:
+        return
+    try:
+        connection.rollback()
+        driver = driver_connection(connection)
+        if role is Role.ANALYTICS:
+            _renew_postgres(driver)
+        elif role is Role.REPLICATION:
+            _renew_mysql(driver)
+    except Exception:  # noqa: BLE001  # whatever is wrong with it, it is not used again
+        connection.invalidate()
+
+
+def _renew_postgres(driver: Any) -> None:
+    driver.rollback()
+    driver.autocommit = True
+    with driver.cursor() as cursor:
+        cursor.execute("DISCARD ALL")
+    driver.autocommit = False
+
+
+def _renew_mysql(driver: Any) -> None:
+    # The driver has no public way to send this command; where it or the server lacks it, sessions are ended.
+    driver._execute_command(_COM_RESET_CONNECTION, "")  # noqa: SLF001
+    driver._read_ok_packet()  # noqa: SLF001
+    with driver.cursor() as cursor:
+        cursor.execute(_RENEW_REPLICATION)
 
 
 def driver_connection(connection: Connection) -> Any:
@@ -205,14 +246,11 @@ def answers(database: DatabaseSettings) -> bool:
 
 
 @lru_cache(maxsize=32)
-def _engine(database: DatabaseSettings, process_id: int) -> Engine:
+def _engine(database: DatabaseSettings, process_id: int, *, is_dedicated: bool) -> Engine:
     created = create_engine(
         _url(database),
-        pool_size=database.pool_size,
-        max_overflow=database.max_overflow,
-        pool_timeout=database.pool_timeout_seconds,
+        **(_dedicated_pool(database) if is_dedicated else _shared_pool(database)),
         pool_recycle=database.pool_recycle_seconds,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args=_connect_args(database),
     )
@@ -221,6 +259,28 @@ def _engine(database: DatabaseSettings, process_id: int) -> Engine:
         if database.ssl_mode == "prefer" and not database.ssl_ca:
             event.listen(created, "do_connect", _prefer_tls)
     return created
+
+
+def _shared_pool(database: DatabaseSettings) -> dict[str, Any]:
+    return {
+        "pool_size": database.pool_size,
+        "max_overflow": database.max_overflow,
+        "pool_timeout": database.pool_timeout_seconds,
+        "pool_pre_ping": True,
+    }
+
+
+def _dedicated_pool(database: DatabaseSettings) -> dict[str, Any]:
+    """Nobody ever waits for a session of his own; a few that are done are kept for whoever comes next."""
+    if database.role is Role.SOURCE:
+        return {"poolclass": NullPool}
+    return {
+        "pool_size": _KEPT_SESSIONS,
+        "max_overflow": -1,
+        "pool_use_lifo": True,
+        "pool_pre_ping": True,
+        "pool_reset_on_return": None,  # `_renew` has done that
+    }
 
 
 def _url(database: DatabaseSettings) -> URL:
@@ -293,19 +353,19 @@ def _mysql_session(role: Role) -> Any:
     return set_up
 
 
-def _open(database: DatabaseSettings) -> Connection:
+def _open(database: DatabaseSettings, *, is_dedicated: bool) -> Connection:
     try:
-        return _open_patiently(database)
+        return _open_patiently(database, is_dedicated=is_dedicated)
     except DatabaseConnectionError as error:
         raise ServerAwayError(str(error), server=database.role) from None
 
 
-def _open_patiently(database: DatabaseSettings) -> Connection:
+def _open_patiently(database: DatabaseSettings, *, is_dedicated: bool) -> Connection:
     for attempt in stamina.retry_context(
         on=DatabaseConnectionError, attempts=5, timeout=_PATIENCE_SECONDS, wait_initial=0.5, wait_max=5.0
     ):
         with attempt, database_errors(database.role):
-            return engine(database).connect()
+            return _engine(database, os.getpid(), is_dedicated=is_dedicated).connect()
     raise AssertionError("stamina either returns or raises")  # pragma: no cover
 
 

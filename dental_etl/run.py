@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar, NewType, Self, get_type_hints
 
 RunId = NewType("RunId", str)
@@ -136,9 +137,15 @@ class Value:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
-        hints = get_type_hints(cls)
-        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # the mixin is only used by dataclasses
-        return cls(**{name: _typed(value, hints[name]) for name, value in raw.items() if name in known})
+        hints = _hints(cls)
+        return cls(**{name: _typed(value, hints[name]) for name, value in raw.items() if name in hints})
+
+
+@lru_cache(maxsize=64)  # a night makes ten thousands of columns out of JSON
+def _hints(kind: type[Value]) -> dict[str, Any]:
+    """Return what each field of a value holds."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # the mixin is only used by dataclasses
 
 
 def _plain(value: Any) -> Any:

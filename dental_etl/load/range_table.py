@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -59,6 +60,7 @@ class Total:
     coercions: tuple[Coercion, ...]
 
 
+@lru_cache(maxsize=8)  # SQLAlchemy keeps what it compiled per table object
 def _table(schema: str) -> Table:
     return Table(
         NAME,

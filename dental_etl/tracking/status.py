@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -68,6 +69,7 @@ _COPY = Table(
 )
 
 
+@lru_cache(maxsize=8)  # SQLAlchemy keeps what it compiled per table object, hundreds of times over
 def _load_table(schema: str) -> Table:
     return Table(
         "etl_load_status",

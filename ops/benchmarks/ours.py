@@ -33,8 +33,8 @@ def main(directory: str, table: str, *phases: str) -> None:
     """
     settings = settings_of(servers.find(Path(directory)))
     work = _night(settings) if table == ALL else _table(settings, table, phases)
-    _forget_peak()
-    idle_mb = _status_mb("VmRSS")
+    forget_peak()
+    idle_mb = status_mb("VmRSS")
     _say("ready")
     sys.stdin.readline()
     started, cpu = time.monotonic(), _cpu_seconds()
@@ -44,7 +44,7 @@ def main(directory: str, table: str, *phases: str) -> None:
             {
                 "wall_seconds": time.monotonic() - started,
                 "cpu_seconds": _cpu_seconds() - cpu,
-                "peak_mb": _status_mb("VmHWM") - idle_mb,
+                "peak_mb": status_mb("VmHWM") - idle_mb,
             }
         )
     )
@@ -98,12 +98,12 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Let the kernel's high-water mark of our memory begin now."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def _status_mb(name: str) -> float:
+def status_mb(name: str) -> float:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 

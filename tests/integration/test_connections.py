@@ -93,6 +93,101 @@ def test_dedicated_connection_takes_its_locks_with_it(sandbox_settings: Settings
     assert is_free == 1
 
 
+def _session_number(connection: Connection) -> int:
+    statement = (
+        "SELECT pg_backend_pid()" if connection.dialect.name == "postgresql" else "SELECT CONNECTION_ID()"
+    )
+    number: int = connection.execute(text(statement)).scalar_one()
+    return number
+
+
+@pytest.mark.parametrize("role", [Role.REPLICATION, Role.ANALYTICS])
+def test_a_dedicated_session_is_used_again(sandbox_settings: Settings, role: Role) -> None:
+    database = sandbox_settings.replication if role is Role.REPLICATION else sandbox_settings.analytics
+    with connect(database, is_dedicated=True) as connection:
+        first = _session_number(connection)
+    with connect(database, is_dedicated=True) as connection:
+        assert _session_number(connection) == first
+
+
+def test_a_session_at_the_source_ends_with_its_use(sandbox_settings: Settings) -> None:
+    with connect(sandbox_settings.source, is_dedicated=True) as connection:
+        first = _session_number(connection)
+    with connect(sandbox_settings.source, is_dedicated=True) as connection:
+        assert _session_number(connection) != first
+
+
+@pytest.mark.usefixtures("replication")
+def test_nothing_of_a_mysql_session_reaches_its_next_use(sandbox_settings: Settings) -> None:
+    database = sandbox_settings.replication
+    look = text(
+        "SELECT @@sql_mode, @@autocommit, @@time_zone, @@character_set_client, @@lock_wait_timeout, @note"
+    )
+    with connect(database, is_dedicated=True) as connection:
+        fresh = connection.execute(look).one()
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE etl_note (id int)")
+        connection.exec_driver_sql(
+            "SET lock_wait_timeout=1, sql_mode='', autocommit=1, NAMES latin1, @note=1"
+        )
+        connection.exec_driver_sql("SELECT GET_LOCK('a_table', 0)")
+
+    with connect(database, is_dedicated=True) as connection:
+        assert connection.execute(look).one() == fresh
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE etl_note (id int)")
+        with connect(database) as other:
+            assert other.execute(text("SELECT IS_FREE_LOCK('a_table')")).scalar_one() == 1
+
+
+def test_nothing_of_a_postgres_session_reaches_its_next_use(sandbox_settings: Settings) -> None:
+    database = sandbox_settings.analytics
+    look = text(
+        "SELECT current_setting('work_mem'), current_setting('timezone'), to_regclass('pg_temp.note')"
+    )
+    with connect(database, is_dedicated=True) as connection:
+        fresh = connection.execute(look).one()
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE note (id int)")
+        connection.exec_driver_sql("SET work_mem = '1MB'")
+        connection.exec_driver_sql("SELECT pg_advisory_lock(7)")
+        connection.commit()
+
+    with connect(database, is_dedicated=True) as connection:
+        assert connection.execute(look).one() == fresh
+        with connect(database) as other:
+            assert other.execute(text("SELECT pg_try_advisory_lock(7)")).scalar_one()
+            other.execute(text("SELECT pg_advisory_unlock(7)"))
+
+
+@pytest.mark.parametrize("role", [Role.REPLICATION, Role.ANALYTICS])
+def test_an_error_ends_a_dedicated_session(sandbox_settings: Settings, role: Role) -> None:
+    """Nobody knows what the session was in the middle of."""
+    database = sandbox_settings.replication if role is Role.REPLICATION else sandbox_settings.analytics
+    numbers = []
+
+    def work() -> None:
+        with connect(database, is_dedicated=True) as connection:
+            numbers.append(_session_number(connection))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    with connect(database, is_dedicated=True) as connection:
+        assert _session_number(connection) not in numbers
+
+
+@pytest.mark.parametrize("role", [Role.REPLICATION, Role.ANALYTICS])
+def test_a_session_that_was_killed_while_it_waited_is_replaced(
+    sandbox_settings: Settings, role: Role
+) -> None:
+    database = sandbox_settings.replication if role is Role.REPLICATION else sandbox_settings.analytics
+    with connect(database, is_dedicated=True) as connection:
+        number = _session_number(connection)
+    kill = f"KILL {number}" if role is Role.REPLICATION else f"SELECT pg_terminate_backend({number}, 5000)"
+    with connect(database) as other:
+        other.exec_driver_sql(kill)
+    with connect(database, is_dedicated=True) as connection:
+        assert _session_number(connection) != number
+
+
 def test_check_names_the_server_but_not_the_password(sandbox_settings: Settings) -> None:
     wrong = replace(sandbox_settings.replication, password="wrong-password")
 
