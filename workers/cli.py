@@ -21,7 +21,7 @@ def _run() -> None:
                 **COMMANDS,
                 "enqueue": Command(module=here, help="Start runs through Celery; each prints its run id."),
                 "doctor": Command(module=here, help="Look at all that a night stands on."),
-            "resume": Command(module=here, help="Publish again what is open in a run."),
+                "resume": Command(module=here, help="Publish again what is open in a run."),
                 "demo": Command(module=here, help="Play the next night on a synthetic clinic."),
             }
         )
