@@ -137,7 +137,7 @@ class Value:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
-        hints = _hints(cls)
+        hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable, its Self is not to mypy
         return cls(**{name: _typed(value, hints[name]) for name, value in raw.items() if name in hints})
 
 

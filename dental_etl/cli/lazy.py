@@ -46,7 +46,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.lazy:
             # A name like the wrong one is looked for among the commands that are there.
-            self.commands = dict.fromkeys(self.lazy)  # type: ignore[arg-type]  # the names are all that is read
+            self.commands = dict.fromkeys(self.lazy)  # type: ignore[assignment]  # only the names are read
         return super().resolve_command(ctx, args)
 
 

@@ -153,8 +153,9 @@ def test_nothing_of_a_postgres_session_reaches_its_next_use(sandbox_settings: Se
     with connect(database, is_dedicated=True) as connection:
         assert connection.execute(look).one() == fresh
         with connect(database) as other:
-            assert other.execute(text("SELECT pg_try_advisory_lock(7)")).scalar_one()
+            is_free: bool = other.execute(text("SELECT pg_try_advisory_lock(7)")).scalar_one()
             other.execute(text("SELECT pg_advisory_unlock(7)"))
+    assert is_free
 
 
 @pytest.mark.parametrize("role", [Role.REPLICATION, Role.ANALYTICS])
