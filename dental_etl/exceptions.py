@@ -24,6 +24,7 @@
     ├── DeadlineError                   the window closed while a table was being read
     ├── TimeLimitError                  a task took longer than a table of its size may take
     ├── TransformError                  dbt could not run, or a node failed
+    ├── ArtifactsError                  the folder or bucket of reports and artifacts cannot be used
     ├── BrokerError                     messages could not be published
     └── SandboxError                    the synthetic clinic could not be started or was refused
 
@@ -178,6 +179,10 @@ class TimeLimitError(ETLPipelineError):
 
 class TransformError(ETLPipelineError):
     code = "E_TRANSFORM"
+
+
+class ArtifactsError(ETLPipelineError):
+    code = "E_ARTIFACTS"
 
 
 class BrokerError(ETLPipelineError):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, delete, text
 
@@ -21,6 +19,7 @@ from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import TableBusyError
 from dental_etl.extract.queries import retired_table
 from dental_etl.run import RunStatus
+from dental_etl.store import FolderStore, Store, is_bucket, open_store
 from dental_etl.tracking import status
 from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.locks import table_lock
@@ -75,8 +74,9 @@ def maintain(settings: Settings, now: datetime, keep: Retention | None = None) -
 
     Raises:
         DatabaseError: One of our databases refused; what was done before stays done.
+        ArtifactsError: The bucket of the artifacts refused.
     """
-    kept = keep or Retention()
+    kept = keep or Retention(artifacts_days=settings.artifacts_days)
     result = MaintenanceResult(
         runs_pruned=prune_ledger(settings, now - timedelta(days=kept.ledger_days)),
         leftovers_dropped=drop_leftovers(settings, timedelta(days=kept.leftovers_days)),
@@ -144,15 +144,19 @@ def vacuum(settings: Settings) -> int:
 
 
 def prune_artifacts(settings: Settings, before: datetime) -> int:
-    """Remove folders of runs that began before a time; return how many.
+    """Remove folders of runs that began before a time, here and in the bucket; return how many.
 
-    Only folders that are named like a run are touched, and the name says when it began.
+    Only folders that are named like a run are touched, and the name says when it began. What the last
+    green build left (``dbt/last_success``) stays, whatever its age.
+
+    Raises:
+        ArtifactsError: The bucket refused.
     """
-    folder = Path(settings.artifacts_url)
-    folders = [*_run_folders(folder), *_run_folders(folder / "dbt")]
-    old = [path for path, began_at in folders if began_at < before]
-    for path in old:
-        shutil.rmtree(path)
+    here = FolderStore(settings.artifacts_folder)
+    stores: tuple[Store, ...] = (here, open_store(settings)) if is_bucket(settings) else (here,)
+    old = [(store, folder) for store in stores for folder in _old_runs(store, before)]
+    for store, folder in old:
+        store.remove(folder)
     return len(old)
 
 
@@ -194,8 +198,9 @@ def _shadows(table: str) -> tuple[str, str]:
     return names.shadow_table(table), retired_table(table)
 
 
-def _run_folders(folder: Path) -> Iterator[tuple[Path, datetime]]:
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        match = _RUN_FOLDER.fullmatch(path.name)
-        if match is not None and path.is_dir() and not path.is_symlink():
-            yield path, datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+def _old_runs(store: Store, before: datetime) -> Iterator[str]:
+    for parent in ("", "dbt"):
+        for name in store.folders(parent):
+            match = _RUN_FOLDER.fullmatch(name)
+            if match and datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) < before:
+                yield f"{parent}/{name}".lstrip("/")

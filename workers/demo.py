@@ -183,9 +183,9 @@ def _caretaker(sandbox: Sandbox, access: stack.FlowerAccess) -> Callable[[], Non
 
 def _show_end(settings: Settings, run_id: str, directory: Path, access: stack.FlowerAccess) -> None:
     made = pipeline.build_report(settings, run_id, console.now())
-    page = pipeline.artifacts_folder(settings, run_id) / "report.html"
+    page = pipeline.report_page(settings, run_id)
     console.out.print()
-    text = report.to_text(made, page=str(page)).replace("Next: dental-etl", f"Next: {_COMMAND}")
+    text = report.to_text(made, page=page).replace("Next: dental-etl", f"Next: {_COMMAND}")
     console.out.print(text, markup=False, soft_wrap=True)
     view = console.table("", "")
     view.show_header = False

@@ -107,8 +107,7 @@ def show_report(
     """Print the morning message of a run and where its HTML file lies."""
     settings = console.settings()
     made = pipeline.build_report(settings, run_id or newest(settings), console.now())
-    page = pipeline.artifacts_folder(settings, made.header.run_id) / "report.html"
-    print_report(made, as_json=as_json, page=str(page) if page.exists() else None)
+    print_report(made, as_json=as_json, page=pipeline.report_page(settings, made.header.run_id))
 
 
 def print_report(made: RunReport, *, as_json: bool = False, page: str | None = None) -> None:

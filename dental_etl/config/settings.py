@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -76,6 +77,10 @@ class Settings:
     tables_file: Path
     #: A folder, or ``s3://bucket/prefix``.
     artifacts_url: str
+    #: Where files are made on this host when ``artifacts_url`` is a bucket.
+    artifacts_workspace: Path
+    #: Days for which reports and artifacts are kept.
+    artifacts_days: int
     notify: NotifySettings
     dbt_target: str
     #: Command that starts dbt; empty means the one beside this Python.
@@ -93,6 +98,13 @@ class Settings:
     delete_brake_percent: int
 
     @property
+    def artifacts_folder(self) -> Path:
+        """Where reports and artifacts are made on this host."""
+        if "://" in self.artifacts_url:
+            return self.artifacts_workspace
+        return (self.project_root / self.artifacts_url).resolve()
+
+    @property
     def dbt_project_dir(self) -> Path:
         return self.project_root / "dbt_dental_models"
 
@@ -108,6 +120,8 @@ _PREFIXES = {
     Role.REPLICATION: "MYSQL_REPLICATION",
     Role.ANALYTICS: "POSTGRES_ANALYTICS",
 }
+#: Source: Amazon's rules for the names of buckets; the prefix is free but for what would end a URL's path.
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^?#\s]*)?")
 _DEFAULT_PORTS = {Role.SOURCE: 3306, Role.REPLICATION: 3306, Role.ANALYTICS: 5432}
 
 
@@ -157,7 +171,9 @@ class _Reader:
             window=self._window(),
             project_root=root,
             tables_file=root / self._optional("TABLES_FILE", "dental_etl/config/tables.yml"),
-            artifacts_url=self._optional("ARTIFACTS_URL", str(root / "artifacts")),
+            artifacts_url=self._artifacts_url(str(root / "artifacts")),
+            artifacts_workspace=(root / self._optional("ARTIFACTS_FOLDER", "artifacts")).resolve(),
+            artifacts_days=self._number("ARTIFACTS_DAYS", 90, 1, 3650),
             notify=self._notify(),
             dbt_target=self._plain("DBT_TARGET", "local"),
             dbt_executable=self._plain("DBT_EXECUTABLE", ""),
@@ -233,6 +249,12 @@ class _Reader:
             ssl_ca=self._ssl_ca(prefix),
             ssl_mode=self._choice(f"{prefix}_SSL_MODE", _SSL_MODES, "prefer"),
         )
+
+    def _artifacts_url(self, default: str) -> str:
+        url = self._optional("ARTIFACTS_URL", default)
+        if "://" in url and not _BUCKET.fullmatch(url):
+            self._problems.append(f"{self._name('ARTIFACTS_URL')} must be a folder or s3://bucket/prefix")
+        return url
 
     def _ssl_ca(self, prefix: str) -> str:
         path = self._optional(f"{prefix}_SSL_CA", "")

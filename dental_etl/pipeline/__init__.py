@@ -1,10 +1,10 @@
 """A run, step by step: its beginning, its tables, its end; or all of it in this process."""
 
 from dental_etl.pipeline.closing import (
-    artifacts_folder,
     build_report,
     close_run,
     notify_run,
+    report_page,
     report_run,
     verify_run,
 )
@@ -38,7 +38,6 @@ __all__ = [
     "Clock",
     "Helpers",
     "answered",
-    "artifacts_folder",
     "ask",
     "build_report",
     "close_run",
@@ -60,6 +59,7 @@ __all__ = [
     "park_table",
     "plan_run",
     "refuse",
+    "report_page",
     "report_run",
     "retry_transform",
     "run_here",

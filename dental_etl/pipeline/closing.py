@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dental_etl import notify, quality, report
 from dental_etl.config import Settings, read_tables
-from dental_etl.exceptions import ConfigurationError
+from dental_etl.exceptions import ArtifactsError, ConfigurationError
 from dental_etl.pipeline import proving
 from dental_etl.pipeline.tables import Clock, ledger_transaction
 from dental_etl.report import RunReport
@@ -20,6 +20,7 @@ from dental_etl.run import (
     Severity,
     TableStatus,
 )
+from dental_etl.store import open_store
 from dental_etl.tracking import ledger
 
 logger = logging.getLogger(__name__)
@@ -63,20 +64,34 @@ _UNWRITTEN = Finding(
 
 
 def _write_files(settings: Settings, made: RunReport) -> str | None:
-    """Write both files and return the page's path, None when there is no place to write."""
+    """Write both files and return where the page is found, None when it could not be put there."""
+    run_id, store = made.header.run_id, open_store(settings)
+    files = {"report.json": json.dumps(report.to_json(made), indent=2), "report.html": report.to_html(made)}
     try:
-        folder = artifacts_folder(settings, made.header.run_id)
+        folder = settings.artifacts_folder / run_id
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "report.json", json.dumps(report.to_json(made), indent=2))
-        _replace(folder / "report.html", report.to_html(made))
-    except (OSError, ConfigurationError) as error:
+        for name, content in files.items():
+            _replace(folder / name, content)
+            store.publish(f"{run_id}/{name}")
+    except (OSError, ArtifactsError) as error:
         logger.error(  # noqa: TRY400  # the sentence says it all
             "The report's files could not be written: %s",
             error,
-            extra={"action": "report_unwritten", "run_id": made.header.run_id},
+            extra={"action": "report_unwritten", "run_id": run_id},
         )
         return None
-    return str(folder / "report.html")
+    return store.location(f"{run_id}/report.html")
+
+
+def report_page(settings: Settings, run_id: str) -> str | None:
+    """Return where the HTML page of a run's report is found; None when there is none, or none any more.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+    """
+    with ledger_transaction(settings) as connection:
+        page = ledger.run(connection, run_id).html_path
+    return page if page and ("://" in page or Path(page).exists()) else None
 
 
 def build_report(settings: Settings, run_id: str, now: datetime) -> RunReport:
@@ -99,9 +114,9 @@ def build_report(settings: Settings, run_id: str, now: datetime) -> RunReport:
 def notify_run(settings: Settings, run_id: str, now: datetime) -> None:
     """Put the morning message into the outbox and send what is due; an unsent message waits for the sweep."""
     made = build_report(settings, run_id, now)
-    page = artifacts_folder(settings, run_id) / "report.html"
+    page = report_page(settings, run_id)
     with ledger_transaction(settings) as connection:
-        body = report.to_text(made, page=str(page))
+        body = report.to_text(made, page=page)
         ledger.add_notification(connection, run_id, made.severity, report.to_title(made), body, now)
     notify.deliver_due(settings, now)
 
@@ -115,19 +130,6 @@ def close_run(settings: Settings, run_id: str, now: datetime) -> RunStatus:
         last = ledger.run(connection, run_id).status
     report_run(settings, run_id, now)
     return last
-
-
-def artifacts_folder(settings: Settings, run_id: str) -> Path:
-    """Return the folder of a run's files.
-
-    Raises:
-        ConfigurationError: ARTIFACTS_URL is not a folder.
-    """
-    if "://" in settings.artifacts_url:
-        raise ConfigurationError(
-            f"ARTIFACTS_URL is {settings.artifacts_url.partition('://')[0]}://...; only a folder is supported so far."
-        )
-    return Path(settings.artifacts_url) / run_id
 
 
 def _replace(path: Path, text: str) -> None:

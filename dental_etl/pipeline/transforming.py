@@ -10,13 +10,23 @@ from dental_etl.config import Settings
 from dental_etl.pipeline.closing import build_report, report_run
 from dental_etl.pipeline.tables import Clock, ledger_transaction
 from dental_etl.report import RunReport
-from dental_etl.run import DbtResult, DbtStatus, NodeResult, Severity
+from dental_etl.run import DbtResult, DbtStatus, Finding, NodeResult, Severity
+from dental_etl.store import is_bucket
 from dental_etl.tracking import ledger
 from dental_etl.tracking.run_row import RunRow
 from dental_etl.transform import selection
 
 #: Told every node as it ends, beside the ledger.
 OnNode = Callable[[NodeResult], None]
+
+
+_UNPUBLISHED = Finding(
+    check="artifacts",
+    severity=Severity.WARNING,
+    table=None,
+    message="dbt's artifacts could not be put into the bucket of ARTIFACTS_URL; they are on the host that built. "
+    "See `dental-etl validate`.",
+)
 
 
 def _nobody(_node: NodeResult) -> None:
@@ -38,6 +48,8 @@ def transform_run(settings: Settings, run_id: str, *, clock: Clock, on_node: OnN
     result = _skipped(reason) if reason else _transform(settings, row, _missing_tables(made), on_node)
     with ledger_transaction(settings) as connection:
         ledger.record_dbt(connection, run_id, result)
+        if is_bucket(settings) and result.artifacts and "://" not in result.artifacts:
+            ledger.add_findings(connection, run_id, [_UNPUBLISHED])
         if result.status is DbtStatus.FAILED:
             title = f"dental_etl: dbt failed in run {run_id}"
             ledger.add_notification(connection, run_id, Severity.CRITICAL, title, result.reason, clock())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 
 from sqlalchemy import Connection, text
 
@@ -21,7 +19,7 @@ from dental_etl.config import (
     read_tables,
 )
 from dental_etl.connections import ConnectionCheck, check, connect, database_errors
-from dental_etl.exceptions import ConfigurationError, DatabaseError
+from dental_etl.exceptions import ArtifactsError, ConfigurationError, DatabaseError
 from dental_etl.preflight.disk import check_disk
 from dental_etl.preflight.grants import roles, writing_rights
 from dental_etl.run import Finding, Severity, Strategy
@@ -29,6 +27,7 @@ from dental_etl.schema_analysis import tables_of
 from dental_etl.schema_analysis.classification import KeyOrder, TableFacts
 from dental_etl.schema_analysis.drift import compare
 from dental_etl.schema_analysis.introspection import read_facts, read_preference
+from dental_etl.store import FolderStore, is_bucket, open_store
 
 _WARNING_AGE, _CRITICAL_AGE = timedelta(days=30), timedelta(days=90)
 _REMEDY_ANALYZE = "Run `dental-etl analyze` and review what changed."
@@ -75,20 +74,16 @@ def _tables(settings: Settings, now: datetime) -> tuple[Tables | None, list[Find
 
 def _artifacts(settings: Settings) -> Iterator[Finding]:
     """Try the place of the reports before the night instead of after it."""
-    if "://" in settings.artifacts_url:
-        kind = settings.artifacts_url.partition("://")[0]
-        yield _critical("artifacts", f"ARTIFACTS_URL is {kind}://..., but only a folder is supported so far.")
-        return
     try:
-        Path(settings.artifacts_url).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.artifacts_url):
-            pass
-    except OSError as error:
-        yield _critical(
-            "artifacts",
-            f"ARTIFACTS_URL: {settings.artifacts_url} cannot be written ({error.strerror}). "
-            f"Give it to the account that runs dental_etl, or name another folder.",
-        )
+        FolderStore(settings.artifacts_folder).check()
+    except ArtifactsError as error:
+        yield _critical("artifacts", str(error))
+    if is_bucket(settings):
+        try:
+            open_store(settings).check()
+        except ArtifactsError as error:
+            # The night can do without: its report is in the ledger, its files are on the host.
+            yield Finding(check="artifacts", severity=Severity.WARNING, table=None, message=str(error))
 
 
 def _age(tables: Tables, now: datetime) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from dataclasses import dataclass
@@ -10,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from dental_etl.config import Settings
-from dental_etl.exceptions import TransformError
+from dental_etl.exceptions import ArtifactsError, TransformError
 from dental_etl.run import NodeResult, NodeStatus
+from dental_etl.store import open_store
 from dental_etl.transform import events
 
+logger = logging.getLogger(__name__)
+
+#: Of everything that dbt leaves behind, in the store.
+FOLDER = "dbt"
+#: Beside the runs: what the last green build of the whole project left.
+LAST_SUCCESS = "last_success"
+_KEPT = frozenset({".json", ".html"})
 #: The one kind of message that holds counts only.
 _COUNTS = re.compile(r"Got \d+ results?, configured to (?:fail|warn) if .{1,20}")
 
@@ -38,9 +47,30 @@ def shared_parse(settings: Settings) -> Path:
 
 
 def _root(settings: Settings) -> Path:
-    is_remote = "://" in settings.artifacts_url
-    local = "artifacts" if is_remote else settings.artifacts_url
-    return (settings.project_root / local).resolve() / "dbt"
+    return settings.artifacts_folder / FOLDER
+
+
+def publish(settings: Settings, run_id: str, *, is_last_success: bool = False) -> str:
+    """Hand a run's artifacts to the store and return where a person finds them.
+
+    What dbt compiled stays on this host: it is in ``run_results.json`` too. A store that is away costs no
+    build: the files are then found on this host.
+
+    Args:
+        settings: Which store.
+        run_id: Whose artifacts.
+        is_last_success: Whether later builds are to compare with them; that is told last.
+    """
+    store, folder = open_store(settings), run_folder(settings, run_id)
+    made = [path for path in sorted(folder.glob("*/*")) if path.suffix in _KEPT]
+    made += sorted(run_folder(settings, LAST_SUCCESS).glob("*.json")) if is_last_success else []
+    try:
+        for path in made:
+            store.publish(f"{FOLDER}/{path.relative_to(_root(settings)).as_posix()}")
+    except ArtifactsError as error:
+        logger.error("%s", error, extra={"action": "artifacts_unpublished", "run_id": run_id})  # noqa: TRY400
+        return str(folder)
+    return store.location(f"{FOLDER}/{run_id}")
 
 
 def read_manifest(target: Path) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def build(
         runner.require_known(chosen)
         runner.freshness(is_required=chosen.needs_freshness)
         runner.build(chosen, retry_pauses_seconds)
-    return runner.result(time.monotonic() - started)
+    return runner.end(time.monotonic() - started)
 
 
 def retry(
@@ -96,7 +96,7 @@ def retry(
     )
     with _single_writer(settings):
         runner.retry(context, retry_pauses_seconds)
-    return runner.result(time.monotonic() - started)
+    return runner.end(time.monotonic() - started)
 
 
 def unfinished_run(settings: Settings, run_id: str | None = None) -> str:
@@ -125,7 +125,7 @@ def freshness(
     runner = Runner(settings, run_id=run_id, as_of_date=as_of_date, record=record, deadline=deadline)
     runner.deps()
     runner.freshness(is_required=True)
-    return runner.result(time.monotonic() - started)
+    return runner.end(time.monotonic() - started)
 
 
 def docs(settings: Settings, *, run_id: str, as_of_date: date, deadline: datetime | None = None) -> DbtResult:
@@ -138,7 +138,7 @@ def docs(settings: Settings, *, run_id: str, as_of_date: date, deadline: datetim
     runner = Runner(settings, run_id=run_id, as_of_date=as_of_date, record=_ignore, deadline=deadline)
     runner.deps()
     runner.docs()
-    return runner.result(time.monotonic() - started)
+    return runner.end(time.monotonic() - started)
 
 
 def data_dictionary(settings: Settings, *, run_id: str, as_of_date: date) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from dental_etl.config import Settings
 from dental_etl.exceptions import ConfigurationError, TransformError
 from dental_etl.run import DbtResult, DbtStatus, NodeResult, NodeStatus
-from dental_etl.transform import lineage, state
+from dental_etl.transform import artifacts, lineage, state
 from dental_etl.transform.artifacts import read_manifest
 from dental_etl.transform.environment import needs_deps
 from dental_etl.transform.invocation import Invocation, InvocationResult
@@ -43,6 +43,7 @@ class Runner:
         self._deadline = deadline
         self._nodes: dict[str, NodeResult] = {}
         self._stopped = False
+        self._is_last_success = False
         self._invocation = Invocation(settings, run_id=run_id, as_of_date=as_of_date)
         self._run_id = run_id
         self._as_of_date = as_of_date
@@ -125,6 +126,7 @@ class Runner:
             is_retry = False
         if context.is_whole and not self._stopped:
             state.mark_success(self._settings, context)
+            self._is_last_success = True
 
     def _attempts(self, step: Step, pauses: tuple[float, ...], *, is_retry: bool) -> InvocationResult:
         command = ("retry",) if is_retry else ("build", *step.arguments)
@@ -198,7 +200,8 @@ class Runner:
             run_id=self._run_id,
         )
 
-    def result(self, seconds: float) -> DbtResult:
+    def end(self, seconds: float) -> DbtResult:
+        """Hand the artifacts over and say how it went."""
         nodes = tuple(sorted(self._nodes.values(), key=lambda node: node.unique_id))
         reason = _reason(nodes, is_stopped=self._stopped)
         return DbtResult(
@@ -206,7 +209,7 @@ class Runner:
             reason=reason,
             seconds=seconds,
             nodes=nodes,
-            artifacts=str(self._invocation.folder),
+            artifacts=artifacts.publish(self._settings, self._run_id, is_last_success=self._is_last_success),
         )
 
 

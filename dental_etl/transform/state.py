@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 
 from dental_etl.config import Settings
 from dental_etl.exceptions import TransformError
+from dental_etl.store import open_store
 from dental_etl.transform import artifacts
 from dental_etl.transform.selection import Step
 
 _CONTEXT = "context.json"
+#: What later builds compare with.
+_STATE = ("manifest.json", "sources.json", _CONTEXT)
 _UNFINISHED = frozenset({"error", "fail", "skipped", "runtime error"})
 _PROJECT_FILES = frozenset({".sql", ".yml", ".csv"})
 _NOT_PROJECT = frozenset({"target", "logs", "dbt_packages"})
@@ -56,16 +60,11 @@ def unfinished_build(settings: Settings, run_id: str | None) -> BuildContext:
     Raises:
         TransformError: There is none, it was stopped before its end, or the project has changed since.
     """
-    folder = artifacts.run_folder(settings, run_id or "*")
-    found = [
-        path
-        for path in folder.parent.glob(f"{folder.name}/*/run_results.json")
-        if (path.parent / _CONTEXT).exists() and _is_unfinished(path)
-    ]
-    if not found:
+    target = next(_unfinished(settings, run_id), None)
+    if target is None:
         of_run = f" of run {run_id}" if run_id else ""
         raise TransformError(f"No build{of_run} has failed nodes to retry.", stage="transform", run_id=run_id)
-    context = _read_context(max(found, key=lambda path: path.stat().st_mtime).parent)
+    context = _read_context(target)
     if context.was_stopped:
         raise TransformError(
             "That build was stopped before its end, and dbt does not know what it left undone. "
@@ -87,8 +86,11 @@ def last_success(settings: Settings) -> Path:
 
     Raises:
         TransformError: There was none yet.
+        ArtifactsError: The store cannot be asked.
     """
-    folder = _last_success(settings)
+    store, folder = open_store(settings), _last_success(settings)
+    for name in _STATE:
+        store.fetch(f"{artifacts.FOLDER}/{folder.name}/{name}")
     if not (folder / "manifest.json").exists():
         raise TransformError(
             "There is no green build of the whole project to compare with. Make one: dental-etl dbt build",
@@ -124,7 +126,7 @@ def project_fingerprint(project: Path) -> str:
 
 
 def _last_success(settings: Settings) -> Path:
-    return artifacts.run_folder(settings, "last_success")
+    return artifacts.run_folder(settings, artifacts.LAST_SUCCESS)
 
 
 def _read_context(target: Path) -> BuildContext:
@@ -139,6 +141,16 @@ def _read_context(target: Path) -> BuildContext:
         is_whole=document["is_whole"],
         was_stopped=document["was_stopped"],
     )
+
+
+def _unfinished(settings: Settings, run_id: str | None) -> Iterator[Path]:
+    """Yield the folders of builds with nodes that did not end well, newest first, brought to this host."""
+    store = open_store(settings)
+    for results in store.find(f"{artifacts.FOLDER}/{run_id or '*'}/*/run_results.json"):
+        context = store.fetch(results.key.replace("run_results.json", _CONTEXT))
+        path = store.fetch(results.key)
+        if context and path and _is_unfinished(path):
+            yield path.parent
 
 
 def _is_unfinished(results: Path) -> bool:

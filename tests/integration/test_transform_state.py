@@ -225,7 +225,7 @@ def test_a_retry_by_hand_mends_the_run(
     _execute(raw, "INSERT INTO raw.patient VALUES (1)")
     pipeline.retry_transform(settings, night_without_patients, clock=lambda: NOW)
     made = pipeline.build_report(settings, night_without_patients, NOW)
-    page = pipeline.artifacts_folder(settings, night_without_patients) / "report.html"
+    page = Path(pipeline.report_page(settings, night_without_patients) or "")
     assert made.dbt is not None
     assert (made.outcome, _models(made.dbt)["share_of_one"]) == (Outcome.SUCCEEDED, NodeStatus.SUCCESS)
     assert ledger.run(raw, night_without_patients).status is RunStatus.SUCCEEDED

@@ -109,4 +109,5 @@ def test_a_missing_project_is_named_with_its_variable(settings: Settings) -> Non
 
 def test_artifacts_of_a_remote_store_begin_on_this_host(settings: Settings, tmp_path: Path) -> None:
     remote = replace(settings, artifacts_url="s3://bucket/prefix")
+    assert remote.artifacts_folder == tmp_path / "artifacts"
     assert artifacts.run_folder(remote, "r1") == tmp_path / "artifacts" / "dbt" / "r1"

@@ -79,6 +79,20 @@ def test_the_source_cannot_be_its_own_replica() -> None:
         production(MYSQL_REPLICATION_HOST="clinic.example", MYSQL_REPLICATION_DB="opendental")
 
 
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3://", "s3://Not_A_Bucket/x", "s3://bucket?key=1"])
+def test_an_address_that_is_no_store_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="ARTIFACTS_URL must be a folder or s3://bucket/prefix"):
+        production(ARTIFACTS_URL=url)
+
+
+def test_artifacts_of_a_bucket_are_made_in_a_folder_of_this_host(tmp_path: Path) -> None:
+    made = production(
+        PROJECT_ROOT=str(tmp_path), ARTIFACTS_URL="s3://bucket/clinic", ARTIFACTS_FOLDER="/var/x"
+    )
+    assert made.artifacts_folder == Path("/var/x")
+    assert production(ARTIFACTS_URL="/var/y", ARTIFACTS_FOLDER="/var/x").artifacts_folder == Path("/var/y")
+
+
 def test_secrets_are_not_printed() -> None:
     printed = repr(
         production(CELERY_BROKER_URL="redis://:s3cret-broker@h/0", NOTIFY_CRITICAL="slack://s3cret")
