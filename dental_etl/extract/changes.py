@@ -2,28 +2,37 @@
 
 Each page is loaded into a stage; what is new or differs from the replica goes to the outbox and to the
 replica in one transaction. Rows that were read before and did not change cost nothing further on.
+
+Where a large table has to be walked over, because no index finds what changed, its key is cut into
+ranges that several processes walk. They read beside each other and write one after another; the cursor
+moves when every range is done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
-from dental_etl.exceptions import DataExtractionError
-from dental_etl.extract import cursors, paging, publishing, queries
+from dental_etl.exceptions import DataExtractionError, FencedError
+from dental_etl.extract import cursors, paging, publishing, queries, ranges
 from dental_etl.extract.attempt import Attempt, TableCursor, schema_text
 from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.cursors import CursorKind
 from dental_etl.extract.keys import Key
 from dental_etl.extract.shadow import source_clock
 from dental_etl.run import CopyStatus, Cursor
+from dental_etl.tracking.chunks import write_chunks
 from dental_etl.tracking.status import (
     CopiedBatch,
     CopiedTable,
+    hold_generation,
     next_generation,
+    read_copy_status,
     record_batch,
     record_copied,
     record_started,
+    write_generation,
 )
 from dental_etl.wire import names
 from dental_etl.wire.load_data import load_data
@@ -52,10 +61,81 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
     create_stage(attempt)
     condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
     after = _first_key(attempt, cursor, checkpoint)
-    with closing(paging.changed_pages(attempt, after, condition)) as pages:
+    is_one_read = checkpoint.copy_id is None and paging.is_one_read(attempt, after, condition)
+    if not is_one_read and checkpoint.position is None and ranges.is_worth_sharing(attempt):
+        checkpoint = checkpoint if checkpoint.copy_id else _cut(attempt, checkpoint, after)
+    if checkpoint.copy_id is not None:
+        checkpoint = _merge_ranges(attempt, cursor, checkpoint, checkpoint.copy_id)
+        return _finish(attempt, cursor, status, checkpoint)
+    read = paging.only_page if is_one_read else paging.changed_pages
+    with closing(read(attempt, after, condition)) as pages:
         for page in pages:
             checkpoint = _merge(attempt, cursor, checkpoint, page)
     return _finish(attempt, cursor, status, checkpoint)
+
+
+def merging(cursor: TableCursor, checkpoint: Checkpoint) -> ranges.Work:
+    """Return what is done with a range of a pass: its changed rows are read, and merged into the replica.
+
+    Args:
+        cursor: The table's.
+        checkpoint: Of the pass; it has the lower bound and the pass's name.
+    """
+    condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
+
+    def pages(attempt: Attempt, after: Key | None, up_to: Key | None) -> Generator[paging.Page, None, None]:
+        return paging.changed_pages(attempt, after, condition, within=up_to)
+
+    def write(attempt: Attempt, page: paging.Page) -> ranges.Written:
+        loaded = load_data(attempt.replication, queries.STAGE, attempt.row_format, page.fetched.blocks)
+        generation, now = hold_generation(attempt.replication, attempt.table)
+        _require_pass(attempt, checkpoint, Checkpoint.from_text(now))
+        changed = _write_staged(attempt, generation)
+        if changed:
+            write_generation(attempt.replication, attempt.table, generation)
+        return ranges.Written(rows=loaded.rows, bytes=loaded.bytes, changed=changed)
+
+    return ranges.Work(pages=pages, write=write, prepare=_empty_stage)
+
+
+def _require_pass(attempt: Attempt, mine: Checkpoint, now: Checkpoint | None) -> None:
+    """Rows that were read for a pass that was given up may be older than what the replica holds by now."""
+    if now is None or now.copy_id != mine.copy_id:
+        raise FencedError(
+            f"The pass for changes of {attempt.table} was given up or has ended; this part of it stops.",
+            table=attempt.table,
+            stage="extract",
+            run_id=attempt.run_id,
+        )
+
+
+def _cut(attempt: Attempt, checkpoint: Checkpoint, after: Key | None) -> Checkpoint:
+    """Cut the pass into ranges that anybody may work."""
+    copy_id = ranges.new_copy_id(attempt)
+    checkpoint = replace(checkpoint, copy_id=copy_id)
+    ranges.forget(attempt)
+    chunks = ranges.cut_by_replica(attempt, copy_id, after)
+    with attempt.transaction():
+        write_chunks(attempt.replication, attempt.table, chunks)
+        batch = CopiedBatch(checkpoint=checkpoint.to_text())
+        record_batch(attempt.replication, attempt.table, attempt.fence, batch)
+    return checkpoint
+
+
+def _merge_ranges(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, copy_id: str) -> Checkpoint:
+    """Work the ranges with whoever helps; afterwards the replica itself knows the highest cursor."""
+    moved = ranges.fill(attempt, copy_id, merging(cursor, checkpoint))
+    attempt.rows_written += moved.changed
+    with attempt.transaction():
+        batch = CopiedBatch(
+            checkpoint=checkpoint.to_text(), rows=moved.rows, bytes=moved.bytes, seconds=moved.seconds
+        )
+        record_batch(attempt.replication, attempt.table, attempt.fence, batch)
+        copied = read_copy_status(attempt.replication, attempt.table)
+        write_chunks(attempt.replication, attempt.table, [])
+        found = attempt.run(queries.highest(attempt.table, cursor.column, checkpoint.clock)).scalar()
+    attempt.generation = copied.generation if copied else attempt.generation
+    return replace(checkpoint, highest=cursors.later(cursor.kind, checkpoint.highest, found))
 
 
 def _cursor(attempt: Attempt) -> TableCursor:
@@ -74,6 +154,7 @@ def _can_go_on(attempt: Attempt, checkpoint: Checkpoint) -> bool:
         checkpoint.phase is Phase.CHANGES
         and checkpoint.run_id == attempt.run_id
         and checkpoint.shape == attempt.shape
+        and (checkpoint.copy_id is None or ranges.are_there(attempt, checkpoint.copy_id))
     )
 
 
@@ -123,9 +204,7 @@ def create_stage(attempt: Attempt) -> None:
 def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: paging.Page) -> Checkpoint:
     stream = page.fetched.stream
     rows = size = changed = 0
-    # Emptied before the transaction, which it would end.
-    with attempt.errors():
-        attempt.run(f"TRUNCATE TABLE {names.mysql(queries.STAGE)}")
+    _empty_stage(attempt)
     with attempt.transaction():
         if not page.fetched.is_empty:
             loaded = load_data(attempt.replication, queries.STAGE, attempt.row_format, page.fetched.blocks)
@@ -150,13 +229,25 @@ def _merge(attempt: Attempt, cursor: TableCursor, checkpoint: Checkpoint, page: 
     return checkpoint
 
 
+def _empty_stage(attempt: Attempt) -> None:
+    """Empty the stage, outside of the transaction: this would end it."""
+    with attempt.errors():
+        attempt.run(f"TRUNCATE TABLE {names.mysql(queries.STAGE)}")
+
+
 def write_changes(attempt: Attempt) -> int:
     """Record and replace the staged rows that differ; return how many there are."""
     generation = next_generation(attempt.generation, attempt.fence)
+    changed = _write_staged(attempt, generation)
+    if changed:
+        attempt.generation = generation
+    return changed
+
+
+def _write_staged(attempt: Attempt, generation: int) -> int:
     changed = int(attempt.run(queries.record_changed_keys(attempt.schema, generation)).rowcount)
     if changed:
         attempt.run(queries.replace_changed_rows(attempt.schema, generation))
-        attempt.generation = generation
     return changed
 
 

@@ -10,10 +10,14 @@ from dental_etl.config import Role, Settings
 from dental_etl.connections import connect, database_errors
 from dental_etl.extract import ranges
 from dental_etl.extract.attempt import Attempt, table_cursor
+from dental_etl.extract.changes import create_stage, merging
+from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.reading import SourceReader
+from dental_etl.extract.shadow import FILLING
 from dental_etl.plan import TablePlan
 from dental_etl.tracking.chunks import ensure_chunks, read_chunk
 from dental_etl.tracking.locks import source_slot
+from dental_etl.tracking.status import read_copy_status
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
 
@@ -27,7 +31,7 @@ def extract_chunk(
     deadline: datetime | None,
     clock: Callable[[], datetime],
 ) -> int:
-    """Copy what is left of one key range into the table's shadow; return the rows that were read.
+    """Do what is left of one key range of a copy or a pass for changes; return the rows that were read.
 
     Nothing is done, and 0 returned, when the range is done or somebody works it, or when there is no such
     range any more. Whatever is left undone here, the owner of the table's extract does.
@@ -52,8 +56,10 @@ def extract_chunk(
         with database_errors(Role.REPLICATION, table=plan.table, stage="extract", run_id=run_id):
             ensure_chunks(replication)
             chunk = read_chunk(replication, plan.table, number)
+            status = read_copy_status(replication, plan.table)
             replication.rollback()
-        if chunk is None or chunk.is_done:
+        checkpoint = Checkpoint.from_text(status.checkpoint) if status else None
+        if chunk is None or chunk.is_done or checkpoint is None or checkpoint.copy_id != chunk.copy_id:
             return 0
         source = stack.enter_context(connect(settings.source, is_dedicated=True))
         stack.enter_context(source_slot(source, settings.source_max_connections, wait_seconds=0.0))
@@ -76,5 +82,16 @@ def extract_chunk(
             cursor=table_cursor(plan, schema),
             progress=None,
         )
-        ranges.work(attempt, number)
+        todo = _work(attempt, checkpoint)
+        if todo is not None:
+            ranges.work(attempt, number, todo)
         return reader.totals.rows
+
+
+def _work(attempt: Attempt, checkpoint: Checkpoint) -> ranges.Work | None:
+    if checkpoint.phase is Phase.FILL:
+        return FILLING
+    if checkpoint.phase is not Phase.CHANGES or attempt.cursor is None or checkpoint.shape != attempt.shape:
+        return None
+    create_stage(attempt)
+    return merging(attempt.cursor, checkpoint)

@@ -95,22 +95,36 @@ def pages(
                 todo, pending = _go_on(reader, todo, page, seconds)
 
 
-def changed_pages(attempt: Attempt, after: Key | None, condition: str | None) -> Generator[Page, None, None]:
-    """Yield the rows that meet a condition: in one read where that is quick, else page by page.
+def is_one_read(attempt: Attempt, after: Key | None, condition: str | None) -> bool:
+    """Tell whether the rows beyond a key that meet a condition are found by one quick read."""
+    return governor.fits_one_read(attempt.plan.config, _examined_rows(attempt, after, condition))
+
+
+def only_page(attempt: Attempt, after: Key | None, condition: str | None) -> Generator[Page, None, None]:
+    """Yield the rows beyond a key that meet a condition, in one read.
+
+    Raises:
+        DeadlineError: The window closed.
+    """
+    yield _page(attempt, KeyRange(after=after), condition)
+
+
+def changed_pages(
+    attempt: Attempt, after: Key | None, condition: str | None, *, within: Key | None = None
+) -> Generator[Page, None, None]:
+    """Yield the rows of a range that meet a condition, page by page; most rows are only looked at.
 
     Args:
         attempt: The table.
         after: Last key that is already done.
         condition: Which rows; all by default.
+        within: Last key that is wanted; the end of the table by default.
 
     Raises:
         DeadlineError: The window closed.
     """
-    config = attempt.plan.config
-    if governor.fits_one_read(config, _examined_rows(attempt, after, condition)):
-        yield _page(attempt, KeyRange(after=after), condition)
-    else:
-        yield from pages(attempt, after, governor.first_pace(config, is_scan=True), condition)
+    pace = governor.first_pace(attempt.plan.config, is_scan=True)
+    yield from pages(attempt, after, pace, condition, within=within)
 
 
 def _go_on(

@@ -76,6 +76,13 @@ def first_rows(schema: TableSchema, select_list: str, key_range: KeyRange, rows:
     )
 
 
+def highest(table: str, column: Column, clock: str | None) -> str:
+    """Select the highest value of an indexed column of the replica that is not later than a clock."""
+    quoted = names.mysql(column.name)
+    bound = f" WHERE {quoted} <= {names.literal(clock)}" if clock is not None else ""
+    return f"SELECT CAST(MAX({quoted}) AS CHAR) FROM {names.mysql(table)}{bound}"
+
+
 def explain(schema: TableSchema, key_range: KeyRange, condition: str | None) -> str:
     """Ask how many rows a read would examine; reads none of them."""
     return f"EXPLAIN {page(schema, '*', key_range, condition)}"

@@ -1,4 +1,4 @@
-"""A large table into its shadow by key ranges, which several processes may work at the same time.
+"""A large table by key ranges, which several processes may work at the same time.
 
 Who owns the table's extract makes the ranges, calls for helpers, works whatever range is free, and is
 done when every range is. A range belongs to whoever holds its lock, and the lock belongs to the session
@@ -12,15 +12,14 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dental_etl.config import TableConfig
 from dental_etl.exceptions import DatabaseTransactionError, TableBusyError
 from dental_etl.extract import keys, paging, queries
 from dental_etl.extract.attempt import Attempt
-from dental_etl.extract.governor import first_pace
 from dental_etl.extract.keys import Key
 from dental_etl.extract.reading import ReadTotals
 from dental_etl.run import Category
@@ -34,9 +33,7 @@ from dental_etl.tracking.chunks import (
     write_chunks,
 )
 from dental_etl.tracking.locks import table_lock
-from dental_etl.wire import names
 from dental_etl.wire.catalog import read_schema
-from dental_etl.wire.load_data import load_data
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +44,27 @@ _LEAST_CHUNKS = 16
 _LOOK_AGAIN_SECONDS = 0.2
 #: Deadlocks with helpers that one attempt puts up with.
 _MOST_CONFLICTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a page has brought."""
+
+    rows: int
+    bytes: int
+    #: Rows that the replica lacked or held differently, where that is known.
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is done with a range: its rows are read after one key and up to another, and written."""
+
+    pages: Callable[[Attempt, Key | None, Key | None], Generator[paging.Page, None, None]]
+    #: Writes the rows of a page that has some, in the transaction of its checkpoint.
+    write: Callable[[Attempt, paging.Page], Written]
+    #: Done before that transaction.
+    prepare: Callable[[Attempt], None] = lambda _: None
 
 
 def is_worth_sharing(attempt: Attempt) -> bool:
@@ -78,7 +96,19 @@ def new_copy_id(attempt: Attempt) -> str:
 
 def cut(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
     """Return the ranges of a new copy; walks the key's index at the source and reads no row."""
-    bounds = list(_bounds(attempt, _chunk_rows(attempt.plan.config)))
+    return _chunks(attempt, copy_id, None, list(_bounds(attempt, _chunk_rows(attempt.plan.config))))
+
+
+def cut_by_replica(attempt: Attempt, copy_id: str, after: Key | None) -> tuple[Chunk, ...]:
+    """Return the ranges beyond a key, cut where the replica's keys are; costs the source nothing.
+
+    Any cuts are right, whatever keys have come and gone since: the last range has no end.
+    """
+    bounds = _replica_bounds(attempt, after, _chunk_rows(attempt.plan.config))
+    return _chunks(attempt, copy_id, after, list(bounds))
+
+
+def _chunks(attempt: Attempt, copy_id: str, after: Key | None, bounds: list[Key]) -> tuple[Chunk, ...]:
     ends = [*bounds, None]
     return tuple(
         Chunk(
@@ -87,13 +117,13 @@ def cut(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
             copy_id=copy_id,
             shape=attempt.shape,
             up_to=_to_text(up_to),
-            position=_to_text(after),
+            position=_to_text(start),
         )
-        for number, (after, up_to) in enumerate(zip([None, *bounds], ends, strict=True), start=1)
+        for number, (start, up_to) in enumerate(zip([after, *bounds], ends, strict=True), start=1)
     )
 
 
-def fill(attempt: Attempt, copy_id: str) -> Moved:
+def fill(attempt: Attempt, copy_id: str, todo: Work) -> Moved:
     """Work the ranges until all are done, with whoever helps; return what they hold together.
 
     Raises:
@@ -108,7 +138,7 @@ def fill(attempt: Attempt, copy_id: str) -> Moved:
         attempt.helpers([chunk.number for chunk in left[:-1]])
     conflicts = 0
     while left:
-        outcomes = [_work_patiently(attempt, chunk.number, conflicts) for chunk in reversed(left)]
+        outcomes = [_work_patiently(attempt, chunk.number, todo, conflicts) for chunk in reversed(left)]
         conflicts += outcomes.count(None)
         if not any(outcomes):
             time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
@@ -119,18 +149,18 @@ def fill(attempt: Attempt, copy_id: str) -> Moved:
     return moved
 
 
-def _work_patiently(attempt: Attempt, number: int, conflicts: int) -> bool | None:
+def _work_patiently(attempt: Attempt, number: int, todo: Work, conflicts: int) -> bool | None:
     """Work a range as `work` does; None if a helper's page stood in the way, which passes."""
     try:
-        return work(attempt, number)
+        return work(attempt, number, todo)
     except DatabaseTransactionError:
         if conflicts >= _MOST_CONFLICTS:
             raise
         return None
 
 
-def work(attempt: Attempt, number: int) -> bool:
-    """Copy what is left of one range; False when it is done, or somebody else is at it.
+def work(attempt: Attempt, number: int, todo: Work) -> bool:
+    """Do what is left of one range; False when it is done, or somebody else is at it.
 
     Raises:
         DeadlineError: The window closed; the pages that were committed stay.
@@ -142,31 +172,29 @@ def work(attempt: Attempt, number: int) -> bool:
                 chunk = read_chunk(attempt.replication, attempt.table, number)
             if chunk is None or chunk.is_done or chunk.shape != attempt.shape:
                 return False
-            _copy(attempt, chunk)
+            _go_on(attempt, chunk, todo)
     except TableBusyError:
         return False
     return True
 
 
-def _copy(attempt: Attempt, chunk: Chunk) -> None:
-    up_to = _from_text(chunk.up_to)
-    pace = first_pace(attempt.plan.config)
-    with closing(paging.pages(attempt, _from_text(chunk.position), pace, within=up_to)) as pages:
+def _go_on(attempt: Attempt, chunk: Chunk, todo: Work) -> None:
+    position, up_to = _from_text(chunk.position), _from_text(chunk.up_to)
+    with closing(todo.pages(attempt, position, up_to)) as pages:
         for page in pages:
-            chunk = _load(attempt, chunk, page)
+            chunk = _write(attempt, chunk, page, todo)
 
 
-def _load(attempt: Attempt, chunk: Chunk, page: paging.Page) -> Chunk:
+def _write(attempt: Attempt, chunk: Chunk, page: paging.Page, todo: Work) -> Chunk:
     stream = page.fetched.stream
+    if not page.fetched.is_empty:
+        todo.prepare(attempt)
     with attempt.transaction():
-        rows = size = 0
-        if not page.fetched.is_empty:
-            shadow = names.shadow_table(attempt.table)
-            loaded = load_data(attempt.replication, shadow, attempt.row_format, page.fetched.blocks)
-            rows, size = loaded.rows, loaded.bytes
+        written = Written(rows=0, bytes=0) if page.fetched.is_empty else todo.write(attempt, page)
         found = Moved(
-            rows=rows,
-            bytes=size,
+            rows=written.rows,
+            changed=written.changed,
+            bytes=written.bytes,
             reads=1,
             seconds=stream.seconds,
             longest_seconds=stream.seconds,
@@ -198,6 +226,19 @@ def _bounds(attempt: Attempt, rows: int) -> Iterator[Key]:
     after: Key | None = None
     while True:
         row = attempt.reader.row(queries.boundary(attempt.schema, after, rows))
+        if row is None:
+            return
+        after = keys.from_row(attempt.schema, row)
+        yield after
+
+
+def _replica_bounds(attempt: Attempt, after: Key | None, rows: int) -> Iterator[Key]:
+    while True:
+        with attempt.errors():
+            try:
+                row = attempt.run(queries.boundary(attempt.schema, after, rows)).one_or_none()
+            except UnicodeDecodeError:
+                raise keys.key_is_no_text(attempt.table) from None
         if row is None:
             return
         after = keys.from_row(attempt.schema, row)

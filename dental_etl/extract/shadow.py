@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from dental_etl.extract import cursors, keys, paging, queries, ranges
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.checkpoint import Checkpoint, Phase
 from dental_etl.extract.governor import first_pace
+from dental_etl.extract.keys import Key
 from dental_etl.run import Cursor, Strategy
 from dental_etl.tracking.chunks import write_chunks
 from dental_etl.tracking.status import CopiedBatch, record_batch, record_started
@@ -135,7 +137,7 @@ def _fill_by_key(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:
 
 def _fill_by_ranges(attempt: Attempt, checkpoint: Checkpoint, copy_id: str) -> None:
     """Let everybody work; the table's own counters are written once, at the end."""
-    moved = ranges.fill(attempt, copy_id)
+    moved = ranges.fill(attempt, copy_id, FILLING)
     text = checkpoint.to_text()
     with attempt.transaction():
         record_started(
@@ -147,6 +149,20 @@ def _fill_by_ranges(attempt: Attempt, checkpoint: Checkpoint, copy_id: str) -> N
             attempt.fence,
             CopiedBatch(checkpoint=text, rows=moved.rows, bytes=moved.bytes, seconds=moved.seconds),
         )
+
+
+def _pages(attempt: Attempt, after: Key | None, up_to: Key | None) -> Generator[paging.Page, None, None]:
+    return paging.pages(attempt, after, first_pace(attempt.plan.config), within=up_to)
+
+
+def _write(attempt: Attempt, page: paging.Page) -> ranges.Written:
+    shadow = names.shadow_table(attempt.table)
+    loaded = load_data(attempt.replication, shadow, attempt.row_format, page.fetched.blocks)
+    return ranges.Written(rows=loaded.rows, bytes=loaded.bytes)
+
+
+#: A range of the source into the shadow.
+FILLING = ranges.Work(pages=_pages, write=_write)
 
 
 def _fill_at_once(attempt: Attempt, checkpoint: Checkpoint) -> None:

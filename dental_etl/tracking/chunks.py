@@ -1,4 +1,4 @@
-"""``etl_chunk``: the key ranges of a large table that is being copied, each with its own checkpoint.
+"""``etl_chunk``: the key ranges of a large table that is being extracted, each with its own checkpoint.
 
 In the replication database, beside the rows, because a key can be a person's name; and because range
 and rows are written in one transaction. Every write names the copy that it belongs to and the position
@@ -63,10 +63,16 @@ _CHUNK = Table(
     _seconds("seconds"),
     _seconds("longest_seconds"),
     Column("coercions", Text, nullable=False),
+    _count("rows_changed"),
     mysql_engine="InnoDB",
     mysql_default_charset="utf8mb4",
 )
 _c = _CHUNK.c
+_HAS_CHANGED = text(
+    "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() "
+    "AND table_name = 'etl_chunk' AND column_name = 'rows_changed'"
+)
+_ADD_CHANGED = text("ALTER TABLE etl_chunk ADD COLUMN rows_changed bigint NOT NULL DEFAULT 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,8 @@ class Moved:
     """What has been copied of a range, and what that has cost the source."""
 
     rows: int = 0
+    #: Of them, those that the replica lacked or held differently; known in a pass for changes only.
+    changed: int = 0
     bytes: int = 0
     reads: int = 0
     #: Of the source's time.
@@ -88,6 +96,7 @@ class Moved:
             total[column, kind] += rows
         return Moved(
             rows=self.rows + other.rows,
+            changed=self.changed + other.changed,
             bytes=self.bytes + other.bytes,
             reads=self.reads + other.reads,
             seconds=self.seconds + other.seconds,
@@ -120,6 +129,9 @@ class Chunk:
 def ensure_chunks(connection: Connection) -> None:
     """Create ``etl_chunk`` in replication if it is missing; DDL, so it commits in MySQL."""
     connection.execute(CreateTable(_CHUNK, if_not_exists=True))
+    # A table of an older version lacks what came later; not every server knows IF NOT EXISTS here.
+    if connection.execute(_HAS_CHANGED).scalar_one() == 0:
+        connection.execute(_ADD_CHANGED)
     connection.commit()
 
 
@@ -185,6 +197,7 @@ def _row(chunk: Chunk) -> dict[str, Any]:
         "is_done": chunk.is_done,
         "version": chunk.version,
         "rows_copied": chunk.moved.rows,
+        "rows_changed": chunk.moved.changed,
         "bytes_copied": chunk.moved.bytes,
         "reads": chunk.moved.reads,
         "seconds": chunk.moved.seconds,
@@ -205,6 +218,7 @@ def _chunk(row: Any) -> Chunk:
         version=row["version"],
         moved=Moved(
             rows=row["rows_copied"],
+            changed=row["rows_changed"],
             bytes=row["bytes_copied"],
             reads=row["reads"],
             seconds=row["seconds"],

@@ -185,6 +185,26 @@ def record_started(
     )
 
 
+def hold_generation(connection: Connection, table: str) -> tuple[int, str | None]:
+    """Keep everybody else from changing the replica until the transaction ends.
+
+    Returns:
+        The generation of what this transaction changes, for `write_generation`; and the checkpoint,
+        which says whose pass it is.
+    """
+    row = connection.execute(
+        select(_COPY.c.generation, _COPY.c.fence, _COPY.c.checkpoint)
+        .where(_COPY.c.table_name == table)
+        .with_for_update()
+    ).one()
+    return next_generation(row.generation, row.fence), row.checkpoint
+
+
+def write_generation(connection: Connection, table: str, generation: int) -> None:
+    """Record that rows of the replica changed, in the transaction that holds the generation."""
+    connection.execute(update(_COPY).where(_COPY.c.table_name == table).values(generation=generation))
+
+
 def record_batch(connection: Connection, table: str, fence: int, batch: CopiedBatch) -> None:
     """Record a batch in the transaction of its rows.
 

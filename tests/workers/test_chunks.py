@@ -7,7 +7,7 @@ from small_clinic import Clinic, Worker, until
 from sqlalchemy import text
 
 from dental_etl.connections import connect
-from dental_etl.run import TableStatus
+from dental_etl.run import Strategy, TableStatus
 
 ROWS = 20_000
 CHUNKS = 25
@@ -70,6 +70,27 @@ def test_helpers_take_ranges_of_a_table(large: Clinic) -> None:
     result = large.results(run_id)["patient"]
     assert (result.status, result.rows_read, is_exact(large)) == (TableStatus.LOADED, ROWS, True)
     assert by_helpers(large) > 0
+
+
+def test_helpers_take_ranges_of_a_pass_for_changes(large: Clinic) -> None:
+    """By its estimated size the table is too large for one read, and no index finds what changed."""
+    walked = (
+        "{extraction_strategy: incremental_chunked, performance_category: large, batch_size: 100, "
+        "estimated_rows: 40000, estimated_size_mb: 200}"
+    )
+    overrides = large.settings.tables_file.with_name("tables.overrides.yml")
+    overrides.write_text(f"tables:\n  patient: {walked}\n")
+    large.worker(processes=3)
+    large.ended(large.enqueue(PATIENT))
+    before = by_helpers(large)
+    large.source.exec_driver_sql("UPDATE patient SET Note = 'changed' WHERE MOD(Id, 10) = 0")
+    large.source.commit()
+    run_id = large.enqueue(PATIENT)
+    large.ended(run_id)
+    result = large.results(run_id)["patient"]
+    assert (result.status, is_exact(large)) == (TableStatus.LOADED, True)
+    assert (result.strategy, result.rows_written) == (Strategy.INCREMENTAL_CHUNKED, ROWS // 10)
+    assert by_helpers(large) > before
 
 
 def test_a_killed_helper_of_a_load_costs_nothing(large: Clinic) -> None:
