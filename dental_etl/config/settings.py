@@ -90,6 +90,12 @@ class Settings:
     dbt_gate: str
     #: Connections to the source at any time, over all hosts.
     source_max_connections: int
+    #: Rest after every read of the source, percent of the time that it took.
+    source_rest_percent: int
+    #: More statements of others than this, at the same moment, are a busy source.
+    source_busy_threads: int
+    #: Rows, in megabytes, that one run may read at the source; 0 for any number.
+    source_budget_mb: int
     #: Attempts per table and phase.
     max_attempts: int
     #: Source time that one run may spend on comparing the contents of large tables.
@@ -180,6 +186,9 @@ class _Reader:
             dbt_orchestration=self._orchestration(),
             dbt_gate=self._choice("DBT_GATE", {"all", "lineage"}, "all"),
             source_max_connections=self._number("SOURCE_MAX_CONNECTIONS", 5, 1, 100),
+            source_rest_percent=self._number("SOURCE_REST_PERCENT", 25, 0, 1000),
+            source_busy_threads=self._number("SOURCE_BUSY_THREADS", 4, 1, 1000),
+            source_budget_mb=self._number("SOURCE_BUDGET_MB", 0, 0, 10_000_000),
             max_attempts=self._number("MAX_ATTEMPTS", 3, 1, 20),
             reconcile_budget_minutes=self._number("RECONCILE_BUDGET_MINUTES", 20, 1, 480),
             delete_brake_percent=self._number("DELETE_BRAKE_PERCENT", 20, 1, 100),

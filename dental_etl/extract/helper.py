@@ -12,6 +12,7 @@ from dental_etl.extract import ranges
 from dental_etl.extract.attempt import Attempt, table_cursor
 from dental_etl.extract.changes import create_stage, merging
 from dental_etl.extract.checkpoint import Checkpoint, Phase
+from dental_etl.extract.governor import Limits
 from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import FILLING
 from dental_etl.plan import TablePlan
@@ -63,7 +64,7 @@ def extract_chunk(
             return 0
         source = stack.enter_context(connect(settings.source, is_dedicated=True))
         stack.enter_context(source_slot(source, settings.source_max_connections, wait_seconds=0.0))
-        reader = SourceReader(source, plan.table, deadline, clock)
+        reader = SourceReader(source, plan.table, deadline, clock, Limits.of(settings))
         reader.prepare()
         with database_errors(Role.SOURCE, table=plan.table, stage="extract", run_id=run_id):
             schema = read_schema(source, settings.source.database, plan.table)

@@ -5,7 +5,6 @@ While the replica writes a page the next is read, so that neither server waits f
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -40,22 +39,23 @@ class _Pages:
     #: Last key that is wanted; None for the end of the table.
     within: Key | None
 
-    def fetch(self, after: Key | None) -> tuple[Page, float]:
-        """Read the next page and return it with the seconds that it took."""
+    def fetch(self, after: Key | None) -> Page:
+        """Read the next page."""
         if self.condition is None and _is_number(self.attempt):
-            started = time.monotonic()
-            page = _first_rows(self.attempt, KeyRange(after=after, up_to=self.within), self.pace.rows)
-        else:
-            up_to = _boundary(self.attempt, after, self.pace.rows, self.within)
-            started = time.monotonic()
-            wanted = KeyRange(after=after, up_to=self.within if up_to is None else up_to)
-            page = replace(_page(self.attempt, wanted, self.condition), up_to=lambda: up_to)
-        return page, time.monotonic() - started
+            return _first_rows(self.attempt, KeyRange(after=after, up_to=self.within), self.pace.rows)
+        up_to = _boundary(self.attempt, after, self.pace.rows, self.within)
+        wanted = KeyRange(after=after, up_to=self.within if up_to is None else up_to)
+        return replace(_page(self.attempt, wanted, self.condition), up_to=lambda: up_to)
 
-    def paced(self, page: Page, seconds: float) -> _Pages:
+    def paced(self, page: Page) -> _Pages:
         """Return how to go on after a page whose rows are used up or all here."""
         stream = page.fetched.stream
-        pace = self.pace.after(read_rows=stream.rows, read_bytes=stream.bytes, seconds=seconds)
+        pace = self.pace.after(
+            read_rows=stream.rows,
+            read_bytes=stream.bytes,
+            seconds=stream.seconds,
+            strain=self.attempt.reader.strain,
+        )
         return replace(self, pace=pace)
 
 
@@ -83,21 +83,22 @@ def pages(
         DeadlineError: The window closed.
     """
     todo = _Pages(attempt=attempt, condition=condition, pace=pace, within=within)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
-        pending: Future[tuple[Page, float]] | None = reader.submit(todo.fetch, after)
+    with attempt.reader.ahead() as reader:
+        pending: Future[Page] | None = reader.submit(todo.fetch, after)
         while pending is not None:
-            page, seconds = pending.result()
+            page = pending.result()
             pending = None
             if page.fetched.is_complete:
-                todo, pending = _go_on(reader, todo, page, seconds)
+                todo, pending = _go_on(reader, todo, page)
             yield page
             if not page.fetched.is_complete:  # huge rows: until now the source was sending them
-                todo, pending = _go_on(reader, todo, page, seconds)
+                todo, pending = _go_on(reader, todo, page)
 
 
 def is_one_read(attempt: Attempt, after: Key | None, condition: str | None) -> bool:
     """Tell whether the rows beyond a key that meet a condition are found by one quick read."""
-    return governor.fits_one_read(attempt.plan.config, _examined_rows(attempt, after, condition))
+    examined = _examined_rows(attempt, after, condition)
+    return governor.fits_one_read(attempt.plan.config, examined, attempt.reader.strain)
 
 
 def only_page(attempt: Attempt, after: Key | None, condition: str | None) -> Generator[Page, None, None]:
@@ -123,15 +124,13 @@ def changed_pages(
     Raises:
         DeadlineError: The window closed.
     """
-    pace = governor.first_pace(attempt.plan.config, is_scan=True)
+    pace = governor.first_pace(attempt.plan.config, is_scan=True, strain=attempt.reader.strain)
     yield from pages(attempt, after, pace, condition, within=within)
 
 
-def _go_on(
-    reader: ThreadPoolExecutor, todo: _Pages, page: Page, seconds: float
-) -> tuple[_Pages, Future[tuple[Page, float]] | None]:
+def _go_on(reader: ThreadPoolExecutor, todo: _Pages, page: Page) -> tuple[_Pages, Future[Page] | None]:
     """Begin to read what follows a page, if anything does."""
-    after, todo = page.up_to(), todo.paced(page, seconds)
+    after, todo = page.up_to(), todo.paced(page)
     return todo, None if after is None else reader.submit(todo.fetch, after)
 
 

@@ -1,4 +1,4 @@
-"""Reads of the source: each one bounded in time, counted, and refused after the deadline.
+"""Reads of the source: each one takes its turn, is bounded in time, counted, and refused after the deadline.
 
 A transactional table is read as of one moment, however many reads that takes: else money that is moved
 between two rows while we read would be counted twice, or not at all.
@@ -6,12 +6,14 @@ between two rows while we read would be counted twice, or not at all.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 
@@ -20,10 +22,13 @@ from dental_etl.connections import database_errors, driver_connection
 from dental_etl.exceptions import (
     DatabaseConnectionError,
     DatabaseQueryError,
+    DatabaseTransactionError,
     DataExtractionError,
     DeadlineError,
 )
+from dental_etl.extract.governor import Cause, Debt, Limits
 from dental_etl.extract.keys import key_is_no_text
+from dental_etl.extract.watching import watch_of
 from dental_etl.wire.reader import BlockStream, read_blocks
 from dental_etl.wire.rows import RowFormat
 
@@ -41,6 +46,11 @@ _BEGIN_MOMENT = (
 #: Keeps the moment and gives back the table's metadata lock, for which an ALTER of the clinic would wait,
 #: and everybody else behind it.
 _LET_GO = "ROLLBACK TO SAVEPOINT etl_moment"
+#: A read that others' locks keep waiting gives up its place in the queue after that long, and comes back.
+LOCK_WAIT_SECONDS = 20
+#: So long a table that others have locked is waited for; its task then comes back later.
+LOCKED_SECONDS = 300.0
+_HOLD_SECONDS, LOCKED_PAUSE_SECONDS = 0.25, 2.0
 #: A page is fetched ahead of its LOAD up to this size, so that the source never waits for the replica.
 _AHEAD_BYTES = 16 * 1024 * 1024
 # MariaDB counts seconds, MySQL milliseconds; servers before either have no limit to set.
@@ -59,6 +69,11 @@ class ReadTotals:
     bytes: int = 0
     seconds: float = 0.0
     longest_seconds: float = 0.0
+    #: Seconds in which the source was left alone, by cause.
+    pauses: dict[Cause, float] = field(default_factory=dict)
+
+    def paused(self, cause: Cause, seconds: float) -> None:
+        self.pauses[cause] = self.pauses.get(cause, 0.0) + seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +88,37 @@ class FetchedPage:
     is_complete: bool
 
 
+_Read = TypeVar("_Read")
+
+
 class SourceReader:
-    """Reads one table from the source through one connection.
+    """Reads one table from the source through one connection, and leaves the source its rest.
 
     Args:
         connection: Source, dedicated and used for nothing else.
         table: The Open Dental table.
         deadline: When the source must be left alone; None if never.
         clock: Returns the current time, aware.
+        limits: How much of the source may be taken.
     """
 
     def __init__(
-        self, connection: Connection, table: str, deadline: datetime | None, clock: Callable[[], datetime]
+        self,
+        connection: Connection,
+        table: str,
+        deadline: datetime | None,
+        clock: Callable[[], datetime],
+        limits: Limits | None = None,
     ) -> None:
         self._connection = connection
         self._table = table
         self._deadline = deadline
         self._clock = clock
+        self._limits = limits or Limits()
+        self._watch = watch_of(connection)
+        self._debt = Debt()
+        self._last_read_at = time.monotonic()
+        self._given_up = threading.Event()
         self._timeout: str | None = None
         self._timeout_seconds = 0.0
         self._moment_ends: float | None = None
@@ -97,11 +126,17 @@ class SourceReader:
         #: As of how many moments rows were read; 0 where each read is of its own.
         self.moments = 0
 
+    @property
+    def strain(self) -> int:
+        """Level of the source's strain as it was last seen; 0 when it is calm."""
+        return self._watch.current.level
+
     def prepare(self) -> None:
         """Set up the session, and find out how this server limits a statement; no table is touched."""
         with database_errors(Role.SOURCE, table=self._table, stage="extract"):
             # Nothing of what we ask is one transaction, unless `hold_moment` makes it one.
             driver_connection(self._connection).autocommit(True)  # noqa: FBT003  # the driver's own signature
+            self._connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
             found = [str(row[0]) for row in self._connection.execute(_FIND_TIMEOUT)]
         self._timeout = found[0] if found else None
 
@@ -116,12 +151,29 @@ class SourceReader:
         self._moment_ends = time.monotonic() + MOMENT_SECONDS
         self.moments += 1
 
+    @contextmanager
+    def ahead(self) -> Iterator[ThreadPoolExecutor]:
+        """Read in a thread of its own; when the caller fails, its last read does not wait for its turn."""
+        try:
+            with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
+                try:
+                    yield reader
+                except BaseException:
+                    self._given_up.set()
+                    raise
+        finally:
+            self._given_up.clear()
+
     def row(self, sql: str) -> Any | None:
         """Return the only row of a statement, or None."""
-        started = time.monotonic()
-        with self._limited(PAGE_SECONDS), database_errors(Role.SOURCE, table=self._table, stage="extract"):
-            found = self._one(sql)
-        self._count(time.monotonic() - started)
+        return self._patiently(lambda: self._row(sql))
+
+    def _row(self, sql: str) -> Any | None:
+        with self._limited(PAGE_SECONDS):
+            started = time.monotonic()
+            with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+                found = self._one(sql)
+            self._count(time.monotonic() - started)
         return found
 
     def _one(self, sql: str) -> Any | None:
@@ -132,11 +184,11 @@ class SourceReader:
 
     def page(self, sql: str, row_format: RowFormat) -> FetchedPage:
         """Read a page; its rows then wait here, not at the source."""
-        return self._fetch(sql, row_format, PAGE_SECONDS)
+        return self._patiently(lambda: self._fetch(sql, row_format, PAGE_SECONDS))
 
     def whole_table(self, sql: str, row_format: RowFormat) -> FetchedPage:
         """Read a table in one statement, for tables without a key to page by."""
-        return self._fetch(sql, row_format, TABLE_SECONDS)
+        return self._patiently(lambda: self._fetch(sql, row_format, TABLE_SECONDS))
 
     def _fetch(self, sql: str, row_format: RowFormat, limit_seconds: float) -> FetchedPage:
         stream = read_blocks(self._connection, sql, None, row_format)
@@ -157,7 +209,7 @@ class SourceReader:
     def _counted(self, stream: BlockStream, limit_seconds: float) -> Iterator[bytes]:
         with self._limited(limit_seconds):
             yield from stream
-        self._count(stream.seconds)
+            self._count(stream.seconds)
         self.totals.rows += stream.rows
         self.totals.bytes += stream.bytes
 
@@ -165,10 +217,43 @@ class SourceReader:
         self.totals.reads += 1
         self.totals.seconds += seconds
         self.totals.longest_seconds = max(self.totals.longest_seconds, seconds)
+        self._debt = self._debt.read(seconds, self._watch.current.rest_ratio(self._limits))
+        self._last_read_at = time.monotonic()
+
+    def _take_turn(self) -> None:
+        """Rest for the last read, look at the source, and wait while it asks for it."""
+        self._debt = self._debt.idle(time.monotonic() - self._last_read_at)
+        self._pause(self._debt.due_seconds, self._watch.current.cause)
+        strain = self._watch.strain(self._connection, self._limits)
+        while strain.must_hold:
+            self._pause(_HOLD_SECONDS, strain.cause)
+            strain = self._watch.strain(self._connection, self._limits)
+
+    def _pause(self, seconds: float, cause: Cause) -> None:
+        """Leave the source alone, at most until the deadline."""
+        seconds = min(seconds, self._seconds_left())
+        if seconds > 0:
+            self._given_up.wait(seconds)
+            self.totals.paused(cause, seconds)
+            self._debt = self._debt.idle(seconds)
+
+    def _patiently(self, read: Callable[[], _Read]) -> _Read:
+        """Read; where a lock of others stands in the way, leave the queue and come back."""
+        until = time.monotonic() + LOCKED_SECONDS
+        while True:
+            started = time.monotonic()
+            try:
+                return read()
+            except DatabaseTransactionError:
+                self.totals.paused(Cause.LOCKED, time.monotonic() - started)
+                if self._given_up.is_set() or time.monotonic() >= until:
+                    raise
+            self._pause(LOCKED_PAUSE_SECONDS, Cause.LOCKED)
 
     @contextmanager
     def _limited(self, limit_seconds: float) -> Iterator[None]:
         """Refuse to read after the deadline, and have the server itself stop a read that reaches it."""
+        self._take_turn()
         seconds = min(limit_seconds, self._seconds_left())
         self._limit_statements(seconds)
         started = time.monotonic()

@@ -25,6 +25,7 @@ from dental_etl.extract import drift, keys, publishing, ranges
 from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
 from dental_etl.extract.changes import copy_changes
 from dental_etl.extract.checkpoint import Checkpoint, Phase
+from dental_etl.extract.governor import Limits
 from dental_etl.extract.proof import Basis, Proof, Prover
 from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import fill_shadow
@@ -114,7 +115,7 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
 
         def copied(now: CopyStatus, *, is_packed: bool) -> tuple[Attempt, _Outcome, Proof | None]:
             with _source(settings) as source:
-                reader = SourceReader(source, plan.table, deadline, clock)
+                reader = SourceReader(source, plan.table, deadline, clock, Limits.of(settings))
                 reader.prepare()
                 schema = _source_schema(source, settings.source.database, plan.table)
                 schema = schema.without(plan.config.exclude_columns)

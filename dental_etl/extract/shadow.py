@@ -129,7 +129,8 @@ def _create(attempt: Attempt) -> None:
 
 
 def _fill_by_key(attempt: Attempt, checkpoint: Checkpoint) -> Checkpoint:
-    with closing(paging.pages(attempt, checkpoint.position, first_pace(attempt.plan.config))) as pages:
+    pace = first_pace(attempt.plan.config, strain=attempt.reader.strain)
+    with closing(paging.pages(attempt, checkpoint.position, pace)) as pages:
         for page in pages:
             checkpoint = _load(attempt, checkpoint, page)
     return checkpoint
@@ -152,7 +153,9 @@ def _fill_by_ranges(attempt: Attempt, checkpoint: Checkpoint, copy_id: str) -> N
 
 
 def _pages(attempt: Attempt, after: Key | None, up_to: Key | None) -> Generator[paging.Page, None, None]:
-    return paging.pages(attempt, after, first_pace(attempt.plan.config), within=up_to)
+    return paging.pages(
+        attempt, after, first_pace(attempt.plan.config, strain=attempt.reader.strain), within=up_to
+    )
 
 
 def _write(attempt: Attempt, page: paging.Page) -> ranges.Written:

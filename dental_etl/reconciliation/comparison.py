@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +62,8 @@ def row_counts(attempt: Attempt) -> tuple[int, int]:
 
 def fits_one_scan(attempt: Attempt, rows: int) -> bool:
     """Tell whether a whole table may be compared in one read."""
-    return rows <= WHOLE_ROWS and governor.fits_one_read(attempt.plan.config, rows)
+    strain = attempt.reader.strain
+    return rows <= WHOLE_ROWS >> (2 * strain) and governor.fits_one_read(attempt.plan.config, rows, strain)
 
 
 def steps(attempt: Attempt, after: Key | None, depth: Depth = Depth.ROWS) -> Iterator[Compared]:
@@ -74,17 +74,24 @@ def steps(attempt: Attempt, after: Key | None, depth: Depth = Depth.ROWS) -> Ite
         after: Last key that is done already.
         depth: What is compared.
     """
-    pace = Pace(rows=_FIRST_ROWS, batch_size=_MOST_ROWS, most_rows=_MOST_ROWS)
+    pace = Pace(
+        rows=_FIRST_ROWS >> attempt.reader.strain,
+        batch_size=_MOST_ROWS,
+        most_rows=_MOST_ROWS,
+        aim_seconds=governor.aim_seconds(attempt.schema.engine),
+    )
     while True:
         end = _source_key(attempt, KeyRange(after=after), pace.rows)
-        started = time.monotonic()
+        before = attempt.reader.totals.seconds
         compared = compare(attempt, KeyRange(after=after, up_to=end), depth)
-        seconds = time.monotonic() - started
+        seconds = attempt.reader.totals.seconds - before
         yield compared
         if end is None:
             return
         after = end
-        pace = pace.after(read_rows=compared.source.rows, read_bytes=0, seconds=seconds)
+        pace = pace.after(
+            read_rows=compared.source.rows, read_bytes=0, seconds=seconds, strain=attempt.reader.strain
+        )
 
 
 def narrow(attempt: Attempt, compared: Compared, cuts: int = 0) -> Iterator[Compared]:

@@ -15,6 +15,7 @@ from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataError, TableBusyError
 from dental_etl.extract import keys
 from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.governor import Limits
 from dental_etl.extract.queries import KeyRange
 from dental_etl.extract.reading import SourceReader
 from dental_etl.load.action import Action
@@ -133,7 +134,7 @@ def _replica(
         connect(settings.source, is_dedicated=True) as source,
         source_slot(source, settings.source_max_connections),
     ):
-        reader = SourceReader(source, config.table_name, deadline, clock)
+        reader = SourceReader(source, config.table_name, deadline, clock, Limits.of(settings))
         reader.prepare()
         return _compare(_attempt(settings, config, replication, source, reader, clock), depth)
 

@@ -5,7 +5,20 @@ from dataclasses import replace
 import pytest
 
 from dental_etl.config import TableConfig
-from dental_etl.extract.governor import AIM_BYTES, Pace, first_pace, fits_one_read
+from dental_etl.extract.governor import (
+    AIM_BYTES,
+    AIM_SECONDS,
+    AIM_SECONDS_LOCKING,
+    MOST_STRAIN,
+    Cause,
+    Debt,
+    Limits,
+    Look,
+    Pace,
+    Strain,
+    first_pace,
+    fits_one_read,
+)
 from dental_etl.run import Category, Strategy
 
 PACE = Pace(rows=1000, batch_size=8000, most_rows=8000)
@@ -71,3 +84,107 @@ def test_a_table_of_unknown_size_starts_carefully() -> None:
 @pytest.mark.parametrize(("rows", "expected"), [(0, True), (200_000, True), (250_000, False)])
 def test_a_pass_over_little_is_one_read(rows: int, expected: bool) -> None:  # noqa: FBT001  # a case's value
     assert fits_one_read(CONFIG, rows) is expected
+
+
+def test_a_read_far_beyond_its_aim_is_followed_by_one_as_much_smaller() -> None:
+    assert replace(PACE, rows=8000).after(read_rows=1, read_bytes=1, seconds=2.4).rows == 1000
+
+
+def test_a_strained_source_halves_the_aim_by_every_level() -> None:
+    assert [PACE.after(read_rows=1, read_bytes=1, seconds=0.14, strain=level).rows for level in range(4)] == [
+        1000,
+        1000,
+        500,
+        250,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("engine", "seconds"),
+    [
+        pytest.param("InnoDB", AIM_SECONDS, id="locks-rows"),
+        pytest.param("MyISAM", AIM_SECONDS_LOCKING, id="locks-tables"),
+        pytest.param("", AIM_SECONDS_LOCKING, id="unknown"),
+    ],
+)
+def test_reads_that_lock_a_table_are_shorter(engine: str, seconds: float) -> None:
+    assert first_pace(replace(CONFIG, engine=engine)).aim_seconds == seconds
+
+
+def test_the_first_read_of_a_table_is_smaller_at_a_strained_source() -> None:
+    assert first_pace(CONFIG, strain=3).rows == 26_666 // 8
+
+
+def test_a_strained_source_is_scanned_in_one_read_only_if_that_is_short() -> None:
+    assert [fits_one_read(CONFIG, 200_000, strain) for strain in (0, 1)] == [True, False]
+
+
+LIMITS = Limits(rest_percent=25, busy_threads=4)
+CALM = Look(others_running=2, waiting=0, lock_waits=100)
+BUSY = replace(CALM, others_running=5)
+SWAMPED = replace(CALM, others_running=9)
+BLOCKED = replace(CALM, waiting=1)
+WAITED = replace(CALM, lock_waits=101)
+
+
+def _strain(*looks: Look, seconds: float = 1.0) -> Strain:
+    strain = Strain()
+    for look in looks:
+        strain = strain.after(look, seconds=seconds, limits=LIMITS)
+    return strain
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        pytest.param([CALM], (0, Cause.PACE, False), id="calm"),
+        pytest.param([WAITED], (0, Cause.PACE, False), id="waits-before-we-came-count-for-nothing"),
+        pytest.param([CALM, WAITED], (2, Cause.WAITING, False), id="somebody-had-waited"),
+        pytest.param([CALM, BLOCKED], (2, Cause.WAITING, True), id="somebody-waits"),
+        pytest.param([BUSY], (1, Cause.BUSY, False), id="busy"),
+        pytest.param([SWAMPED], (2, Cause.BUSY, True), id="very-busy"),
+        pytest.param([BUSY] * 9, (MOST_STRAIN, Cause.BUSY, False), id="busy-all-night"),
+        pytest.param([BLOCKED, CALM], (1, Cause.WAITING, False), id="calm-again"),
+        pytest.param([BLOCKED, CALM, CALM], (0, Cause.PACE, False), id="calm-for-long"),
+        pytest.param([CALM, replace(CALM, lock_waits=0)], (0, Cause.PACE, False), id="server-restarted"),
+    ],
+)
+def test_what_the_source_says_decides_its_strain(
+    looks: list[Look], expected: tuple[int, Cause, bool]
+) -> None:
+    strain = _strain(*looks)
+    assert (strain.level, strain.cause, strain.must_hold) == expected
+
+
+def test_nobody_is_waited_for_all_night() -> None:
+    assert [_strain(*[BLOCKED] * looks).must_hold for looks in (1, 5, 6, 60)] == [True, True, False, False]
+
+
+def test_a_calm_moment_gives_the_patience_back() -> None:
+    assert _strain(*[BLOCKED] * 60, CALM, BLOCKED).must_hold
+
+
+def test_a_source_that_is_busy_all_night_is_read_a_fifth_of_the_time() -> None:
+    ratio = _strain(*[BLOCKED] * 60).rest_ratio(LIMITS)
+    assert 1 / (1 + ratio) == pytest.approx(0.2)
+
+
+def test_a_calm_source_rests_as_the_settings_say() -> None:
+    assert _strain(CALM).rest_ratio(LIMITS) == 0.25
+
+
+def test_a_rest_is_never_shorter_than_the_settings_say() -> None:
+    assert _strain(BUSY).rest_ratio(replace(LIMITS, rest_percent=900)) == 9.0
+
+
+def test_time_spent_on_the_replica_counts_as_rest() -> None:
+    assert Debt().read(0.4, 0.25).idle(0.07).due_seconds == pytest.approx(0.03)
+
+
+def test_short_rests_are_saved_up() -> None:
+    once = Debt().read(0.02, 0.25)
+    assert [once.due_seconds, once.read(0.02, 0.25).due_seconds] == pytest.approx([0.0, 0.01])
+
+
+def test_a_rest_ends_however_long_the_read_was() -> None:
+    assert Debt().read(3600.0, 4.0).due_seconds == 10.0
