@@ -12,7 +12,7 @@ from dental_etl.exceptions import PackingError
 from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, UNCERTAIN, ApartColumn, RowFormat, Target
 
 _NULL_TEXT = b"\\N"
-_SEPARATORS = bytes.maketrans(FIELD_END + ROW_END, b"\t\n")
+_MARK = NULL[:1]
 # The backslash first: the others bring new ones.
 _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 
@@ -20,13 +20,15 @@ _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 class BlockEncoder:
     """Makes blocks for one target and counts what the target cannot hold.
 
-    Counting costs nothing until a block holds such a value: one search for a byte per block.
+    Counting costs nothing until a block holds such a value: one search for a byte per block. Single bytes
+    are found at the speed of memory; counting them is slower, hence `occurrences`.
     """
 
     def __init__(self, row_format: RowFormat) -> None:
         self._format = row_format
         self._is_postgres = row_format.target is Target.POSTGRES
         self._markers = dict(row_format.coerced)
+        self._coerced = [(name, mark[:1]) for name, mark in row_format.coerced]
         self._binary_prefix = b"\\x" if self._is_postgres else b""
         #: Rows by column and kind: ``zero_date``, ``nul_byte``, ``invalid_utf8``.
         self.coercions: Counter[tuple[str, str]] = Counter()
@@ -41,10 +43,10 @@ class BlockEncoder:
         if self._is_postgres and b"\0" in raw:
             self._count_nul_bytes(rows)
             raw = self._without_nul_bytes(raw)
-        block, coerced = self._without_markers(_escaped(raw))
+        block, coerced = self._text(raw)
         if not block.isascii() and not self._is_text(block):
-            repaired = _escaped(_joined([self._repaired(row) for row in rows]))
-            block, coerced = self._without_markers(self._without_nul_bytes(repaired))
+            repaired = _joined([self._repaired(row) for row in rows])
+            block, coerced = self._text(self._without_nul_bytes(repaired))
         self.coercions.update(coerced)
         return block
 
@@ -76,13 +78,14 @@ class BlockEncoder:
             raise row_too_long(self._format.table)
         return NULL
 
-    def _without_markers(self, block: bytes) -> tuple[bytes, Counter[tuple[str, str]]]:
-        counts: Counter[tuple[str, str]] = Counter()
-        for name, marker in self._markers.items():
-            if found := block.count(marker):
+    def _text(self, raw: bytes) -> tuple[bytes, dict[tuple[str, str], int]]:
+        """Return a block and how many dates became NULL in it; broken text leaves bytes that are no text."""
+        counts: dict[tuple[str, str], int] = {}
+        for name, mark in self._coerced:
+            if found := occurrences(raw, mark):
                 counts[name, "zero_date"] = found
-                block = block.replace(marker, _NULL_TEXT)
-        return block, counts
+                raw = raw.replace(mark, _MARK)
+        return _escaped(raw), counts
 
     def _without_nul_bytes(self, data: bytes) -> bytes:
         return data.replace(b"\0", b"") if self._is_postgres else data
@@ -133,6 +136,11 @@ def row_too_long(table: str) -> PackingError:
     )
 
 
+def occurrences(data: bytes, byte: bytes) -> int:
+    """Count a byte that is rare; for such ``bytes.count`` takes ten times as long as leaving it out."""
+    return len(data) - len(data.replace(byte, b""))
+
+
 def _joined(rows: list[bytes]) -> bytes:
     return ROW_END.join((*rows, b""))  # the end of the last row without a second copy of all
 
@@ -141,4 +149,6 @@ def _escaped(raw: bytes) -> bytes:
     for plain, escaped in _ESCAPES:
         if plain in raw:
             raw = raw.replace(plain, escaped)
-    return raw.translate(_SEPARATORS).replace(NULL, _NULL_TEXT)
+    # Two replacements take half of what one translation of every byte does.
+    block = raw.replace(FIELD_END, b"\t").replace(ROW_END, b"\n")
+    return block.replace(NULL, _NULL_TEXT) if _MARK in block else block

@@ -13,6 +13,7 @@ from dental_etl.config import Role
 from dental_etl.connections import error_number, translate
 from dental_etl.exceptions import DatabaseQueryError, DataLoadingError
 from dental_etl.wire import packets
+from dental_etl.wire.blocks import occurrences
 from dental_etl.wire.names import raw_name
 from dental_etl.wire.rows import RowFormat
 
@@ -36,7 +37,7 @@ class _Feed:
             # libpq would send the text of this error to the server, and psycopg2 would lose its class.
             self.failure = failure
             raise BlockingIOError from None
-        self.rows += block.count(b"\n")
+        self.rows += occurrences(block, b"\n")
         return block
 
 

@@ -16,6 +16,7 @@ from dental_etl.config import Role
 from dental_etl.connections import error_number, translate
 from dental_etl.exceptions import DatabaseAccessError, DatabaseQueryError, DataExtractionError, PackingError
 from dental_etl.wire import packets
+from dental_etl.wire.blocks import occurrences
 from dental_etl.wire.names import mysql
 from dental_etl.wire.rows import RowFormat
 
@@ -96,7 +97,7 @@ class _Sent:
 
     def counted(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         for block in blocks:
-            self.rows += block.count(b"\n")
+            self.rows += occurrences(block, b"\n")
             self.size += len(block)
             yield block
 

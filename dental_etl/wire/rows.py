@@ -28,7 +28,7 @@ ROW_END = b"\xfe"
 NULL = b"\xfd\x81"
 #: In front of text, in a column that travels apart: it could not be converted as it is.
 UNCERTAIN = b"\xff"
-#: One per date column, so that they are counted by column without looking at rows.
+#: One per date column, so that they are counted by column without looking at rows. All end as `NULL` does.
 _COERCED = tuple(bytes([code, 0x81]) for code in (0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xC0, 0xC1))
 
 _DATES = frozenset({"date", "datetime", "timestamp"})
