@@ -1,6 +1,8 @@
 # `make demo` plays a night on a synthetic clinic; `make test` checks it. Both set up what they need.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# Two processes, each with servers of its own: many tests wait for a worker or a server.
+TWICE := -n 2 --dist loadfile
 .PHONY: help venv lint test test-all demo bench faults soak down clean
 
 help: ## show this list
@@ -15,10 +17,10 @@ lint: venv ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 test: lint ## lint, then the tests, on private servers
-	$(BIN)/python -m pytest tests -m "not slow"
+	$(BIN)/python -m pytest tests -m "not slow" $(TWICE)
 
 test-all: lint ## the same with the slow ones: marts built twice, a foreign schema, rough days
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests $(TWICE)
 
 demo: venv ## play the next night on a synthetic clinic: servers, workers, beat, Flower, dbt
 	@$(BIN)/dental-etl demo

@@ -24,7 +24,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """Running private servers: two MariaDB, PostgreSQL, Redis."""
     reused = os.environ.get(REUSE)
     if reused:
-        yield servers.up(Path(reused))
+        yield servers.up(Path(reused) / os.environ.get("PYTEST_XDIST_WORKER", ""))
         return
     directory = tmp_path_factory.mktemp("sandbox")
     try:

@@ -24,7 +24,7 @@ BAD: Mapping[str, str] = {
     "damaged": "REPAIR TABLE",
     "rows of 16 KB": "exclude_columns in tables.overrides.yml",
     "2000 columns": "exclude_columns in tables.overrides.yml",
-    "keys that differ by nothing": "Correct the key in the source",
+    "keys that differ by nothing": "correct the key in the source",
 }
 GOOD = ("before", "between", "after")
 
