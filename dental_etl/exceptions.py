@@ -18,6 +18,7 @@
     │   ├── DataExtractionError         source -> replication
     │   │   └── PackingError            rows cannot travel as one byte string each; columns may
     │   ├── DataLoadingError            replication -> raw
+    │   │   └── SchemaDriftError        a column's values need not fit raw any more; a person decides
     │   └── DeleteBrakeError            a table would lose more rows than anybody loses by accident
     ├── TableBusyError                  another process works on this table                  (retryable)
     ├── FencedError                     another attempt took this table over; this one must stop
@@ -154,6 +155,10 @@ class PackingError(DataExtractionError):
 
 class DataLoadingError(DataError):
     code = "E_LOAD"
+
+
+class SchemaDriftError(DataLoadingError):
+    code = "E_DRIFT"
 
 
 class DeleteBrakeError(DataError):

@@ -228,6 +228,12 @@ class CopyStatus(Value):
     strategy: str | None = None
     bytes_copied: int = 0
     seconds: float = 0.0
+    #: Generation at which the replica was last altered in place; older rows of raw are then compared.
+    altered_generation: int = 0
+    #: Columns that were added or changed in place since the replica was last rewritten.
+    altered_columns: tuple[str, ...] = ()
+    #: Changes up to this generation are in raw, and no longer in the outbox.
+    forgotten_generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import pymysql
 from dental_etl import pipeline
 from dental_etl.config import DatabaseSettings, Settings
 from dental_etl.report import RunReport
-from dental_etl.run import Coercion
+from dental_etl.run import Coercion, RefreshMode
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 from dental_etl.schema_analysis import analyze
 from dental_etl.tracking import ledger
@@ -46,11 +46,23 @@ class Nights:
         """Analyse the source; return what was left out."""
         return analyze(self.settings, confirm_loss=True, now=self._now).tables.metadata.excluded
 
-    def play(self) -> RunReport:
-        """Analyse the source and copy all of it, a day later than the last time."""
+    def play(self, *, is_analyzed: bool = True, refresh: RefreshMode = RefreshMode.INCREMENTAL) -> RunReport:
+        """Copy the whole source, a day later than the last time.
+
+        Args:
+            is_analyzed: Analyse it first; a night of its own never does.
+            refresh: What a person asks for.
+        """
         self._now += timedelta(days=1)
-        self.analyze()
-        return pipeline.run_here(self.settings, clock=lambda: self._now, wants_dbt=False)
+        if is_analyzed:
+            self.analyze()
+        return pipeline.run_here(self.settings, clock=lambda: self._now, wants_dbt=False, refresh=refresh)
+
+    def in_raw(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement in the analytics database and commit it; return its rows, if it has any."""
+        with pipeline.ledger_transaction(self.settings) as connection:
+            done = connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            return [tuple(row) for row in done] if done.returns_rows else []
 
     def coercions(self, report: RunReport) -> list[Coercion]:
         with pipeline.ledger_transaction(self.settings) as connection:

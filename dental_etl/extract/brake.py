@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dental_etl.exceptions import DeleteBrakeError
 from dental_etl.extract.attempt import Attempt
-
-#: So many rows may go from any table unasked.
-FREE_ROWS = 1000
+from dental_etl.plan.brake import may_delete
 
 
 def require_deletes_allowed(attempt: Attempt, *, rows: int, gone: int) -> None:
@@ -20,8 +18,12 @@ def require_deletes_allowed(attempt: Attempt, *, rows: int, gone: int) -> None:
     Raises:
         DeleteBrakeError: Too many, and nobody has confirmed it.
     """
-    allowed = max(FREE_ROWS, rows * attempt.delete_brake_percent // 100)
-    if gone <= allowed or attempt.plan.refresh.confirms_deletes:
+    if may_delete(
+        rows=rows,
+        gone=gone,
+        brake_percent=attempt.delete_brake_percent,
+        refresh=attempt.plan.refresh,
+    ):
         return
     raise DeleteBrakeError(
         f"Table {attempt.table} would lose {gone:,} of its {rows:,} rows, more than DELETE_BRAKE_PERCENT "

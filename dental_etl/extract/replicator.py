@@ -21,7 +21,7 @@ from dental_etl.exceptions import (
     FencedError,
     PackingError,
 )
-from dental_etl.extract import drift, keys, publishing, ranges
+from dental_etl.extract import drift, healing, keys, publishing, ranges
 from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
 from dental_etl.extract.changes import copy_changes
 from dental_etl.extract.checkpoint import Checkpoint, Phase
@@ -196,7 +196,8 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
     if published is not None:
         status, checkpoint = publishing.finish_publication(attempt, published), None
         attempt.has_foreign_reads = True
-    found, has_replica = _compare_structures(attempt)
+    before = _copied_schema(attempt)
+    found, has_replica = _compare_structures(attempt, before)
     why_unchanged = prover.why_unchanged(attempt, status) if prover is not None else None
     if attempt.schema.is_transactional:  # after the look at the file, so that it never tells of later rows
         attempt.reader.hold_moment()
@@ -208,6 +209,10 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
             drift=(),
             basis=Basis.COPIED_IN_PARTS,
         )
+    if found and prover is not None and not attempt.plan.refresh.is_full:
+        guessed = healing.heal(attempt, status, before)
+        if guessed is not None:
+            return _healed(attempt, status, (*found, *guessed))
     why_full = _why_full(attempt, found, has_replica=has_replica, is_fresh=published is not None)
     can_compare = prover is not None and _can_compare(attempt, status, checkpoint, has_replica=has_replica)
     is_intact = has_replica and checkpoint is None and status.last_copied is not None
@@ -232,12 +237,26 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
     return _Outcome(status=status, strategy=Strategy.FULL_TABLE, reason=why_full, drift=found, basis=basis)
 
 
+def _healed(attempt: Attempt, status: CopyStatus, found: tuple[str, ...]) -> _Outcome:
+    """Every row is compared before the new structure is recorded; the cursor stays where it was."""
+    _start_comparison(attempt)
+    reason = "the replica was altered as the source was, then compared with it; only what differs is read"
+    return _Outcome(
+        status=status,
+        strategy=Strategy.FULL_TABLE,
+        reason=f"{reason}; {attempt.plan.reason}",
+        drift=found,
+        basis=Basis.NOTHING,
+    )
+
+
 def _can_compare(
     attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | None, *, has_replica: bool
 ) -> bool:
     """Tell whether comparing replaces the nightly copy of a table that has no cursor."""
     return (
-        attempt.plan.config.extraction_strategy is Strategy.FULL_TABLE
+        # A table whose cursor column is gone has none either, until it is analysed again.
+        (attempt.plan.config.extraction_strategy is Strategy.FULL_TABLE or attempt.cursor is None)
         and not attempt.plan.refresh.is_full
         and has_replica
         and checkpoint is None
@@ -295,10 +314,14 @@ def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> tuple[CopyStat
     return copy_changes(attempt, status, None), Basis.CHANGES
 
 
-def _compare_structures(attempt: Attempt) -> tuple[tuple[str, ...], bool]:
-    """Return what changed at the source, and whether a replica of the source's structure is there."""
+def _copied_schema(attempt: Attempt) -> str | None:
     with attempt.errors():
-        before = read_source_schema(attempt.replication, attempt.table)
+        return read_source_schema(attempt.replication, attempt.table)
+
+
+def _compare_structures(attempt: Attempt, before: str | None) -> tuple[tuple[str, ...], bool]:
+    """Return what changed since `before`, and whether a replica of the source's structure is there."""
+    with attempt.errors():
         replica = read_schema(
             attempt.replication, attempt.replication.engine.url.database or "", attempt.table
         )

@@ -30,7 +30,7 @@ class Facts:
     #: None when the table was never loaded, or raw does not exist.
     loaded: LoadStatus | None
     refresh: RefreshMode
-    #: Whether old rows of raw must be written again because columns changed.
+    #: Whether every row of raw must be written again because columns or the key changed.
     needs_full: bool
     #: Whether columns of raw must be altered at all.
     needs_change: bool
@@ -47,9 +47,16 @@ def choose_action(facts: Facts) -> Action:
     # A replica behind raw was made anew: its generations say nothing about what raw holds.
     if held == 0 or copied.full_generation > held or copied.generation < held:
         return Action.FULL
+    if is_restored(copied, loaded):
+        return Action.FULL
     if copied.generation == held and not facts.needs_change:
         return Action.NOTHING
     return Action.CHANGES if facts.has_changes else Action.FULL
+
+
+def is_restored(copied: CopyStatus, loaded: LoadStatus | None) -> bool:
+    """Tell whether raw is older than what the outbox still tells, as after a restore from a backup."""
+    return loaded is not None and 0 < loaded.loaded_generation < copied.forgotten_generation
 
 
 def is_refresh_cheaper(changed_rows: int, total_rows: int) -> bool:

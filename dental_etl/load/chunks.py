@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
@@ -18,7 +17,7 @@ from typing import Self
 from sqlalchemy import Connection, text
 
 from dental_etl.load.changes import apply_changes
-from dental_etl.load.moved import Moved, coercions
+from dental_etl.load.moved import Moved, added, coercions
 from dental_etl.load.postgres_schema import add_primary_key, create_table, find_table
 from dental_etl.load.postgres_types import is_exact_key
 from dental_etl.load.range_table import forget_ranges
@@ -156,14 +155,3 @@ def staging(raw: RawTable) -> str:
 def _shape(raw: RawTable) -> str:
     spelled = json.dumps([list(raw.definitions.items()), raw.primary_key])
     return hashlib.sha256(spelled.encode()).hexdigest()
-
-
-def added(before: Iterable[Coercion], found: Iterable[Coercion]) -> tuple[Coercion, ...]:
-    """Add counts of coercions up by table, column and kind."""
-    total: Counter[tuple[str, str, str]] = Counter()
-    for coercion in (*before, *found):
-        total[coercion.table, coercion.column, coercion.kind] += coercion.rows
-    return tuple(
-        Coercion(table=table, column=column, kind=kind, rows=rows)
-        for (table, column, kind), rows in sorted(total.items())
-    )

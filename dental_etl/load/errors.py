@@ -15,7 +15,7 @@ import sqlalchemy.exc
 
 from dental_etl.config import Role
 from dental_etl.connections import DRIVER_ERRORS, error_number, translate
-from dental_etl.exceptions import DataLoadingError, ETLPipelineError
+from dental_etl.exceptions import DataLoadingError, DeleteBrakeError, ETLPipelineError
 
 #: What PostgreSQL refuses because of a row's content, by class or full SQLSTATE.
 _DATA = {
@@ -51,6 +51,19 @@ def load_errors(table: str, run_id: str, columns: Collection[str]) -> Iterator[N
         yield
     except DRIVER_ERRORS as error:
         raise _load_error(error, table, run_id, columns) from None
+
+
+def too_many_deletes(table: str, run_id: str, *, rows: int, gone: int, percent: int) -> DeleteBrakeError:
+    """Return the error for a table that would lose more rows than anybody loses by accident."""
+    return DeleteBrakeError(
+        f"Table {table} would lose {gone:,} of its {rows:,} rows in raw, more than DELETE_BRAKE_PERCENT "
+        f"({percent} %) allows; raw keeps them all. A replica that was lost and copied again from an emptied "
+        f"source looks like this. If the rows are meant to be gone: "
+        f"`dental-etl run --table {table} --confirm-deletes`.",
+        table=table,
+        stage="load",
+        run_id=run_id,
+    )
 
 
 def _load_error(error: BaseException, table: str, run_id: str, columns: Collection[str]) -> ETLPipelineError:

@@ -18,7 +18,6 @@ from dental_etl.load.postgres_schema import (
     create_table,
     required_change,
     reshape_empty,
-    widen,
 )
 from dental_etl.load.raw_table import RawTable
 from dental_etl.load.replica import Replica
@@ -74,22 +73,6 @@ def refresh(analytics: Connection, replica: Replica, raw: RawTable, patience: Lo
         add_primary_key(analytics, raw.qualified, raw)
     execute(analytics, f"ANALYZE {raw.qualified}")
     return moved.with_drift(*change.drift, *put_up(analytics, saved))
-
-
-def widen_in_place(analytics: Connection, raw: RawTable, patience: LockPatience) -> tuple[str, ...]:
-    """Widen columns of a table that keeps its rows, in the caller's transaction; return the drift.
-
-    Raises:
-        DatabaseTransactionError: A reader holds the table.
-    """
-    _, change = required_change(analytics, raw)
-    if not change.is_needed:
-        return change.drift
-    if not lock_for_ourselves(analytics, raw, patience):
-        raise held_by_reader(raw)
-    saved = take_down(analytics, raw.qualified) if change.touches_views else ()
-    widen(analytics, raw, change)
-    return (*change.drift, *put_up(analytics, saved))
 
 
 def held_by_reader(raw: RawTable) -> DatabaseTransactionError:

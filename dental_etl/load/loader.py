@@ -15,15 +15,16 @@ from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.connections import connect
 from dental_etl.exceptions import DatabaseError, DataLoadingError
-from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper
+from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper, is_restored
 from dental_etl.load.changes import apply_changes
 from dental_etl.load.chunks import copy_chunk, is_left_to_copy, publish
-from dental_etl.load.errors import load_errors
-from dental_etl.load.full import LockPatience, first_load, refresh, widen_in_place
-from dental_etl.load.moved import Moved
+from dental_etl.load.errors import load_errors, too_many_deletes
+from dental_etl.load.evolution import follow, require_compatible
+from dental_etl.load.full import LockPatience, first_load, refresh
+from dental_etl.load.moved import Moved, added
 from dental_etl.load.postgres_schema import SchemaChange, compare, find_table
 from dental_etl.load.postgres_types import is_exact_key
-from dental_etl.load.proof import Loaded, Prove, RawProof
+from dental_etl.load.proof import KeyWindow, Loaded, Prove, RawProof, Reload
 from dental_etl.load.range_table import is_there, take_range
 from dental_etl.load.raw_table import RawTable, raw_table
 from dental_etl.load.replica import Replica, forget_changes, open_replica
@@ -37,7 +38,9 @@ from dental_etl.load.transaction import (
     record_progress,
     set_run_id,
 )
-from dental_etl.run import LoadResult, LoadStatus, RefreshMode
+from dental_etl.load.windows import reload_windows
+from dental_etl.plan.brake import may_delete
+from dental_etl.run import Finding, LoadResult, LoadStatus, RefreshMode, Severity
 from dental_etl.tracking.status import read_load_status
 
 logger = logging.getLogger(__name__)
@@ -92,6 +95,12 @@ class _Job:
             ensure_status_table(connection, self.settings.analytics.schema)
             yield connection
 
+    def require_deletes_allowed(self, *, rows: int, gone: int) -> None:
+        """Pass if raw may lose so many of its rows."""
+        percent, refresh = self.settings.delete_brake_percent, self.asked.refresh
+        if not may_delete(rows=rows, gone=gone, brake_percent=percent, refresh=refresh):
+            raise too_many_deletes(self.table, self.run_id, rows=rows, gone=gone, percent=percent)
+
     @contextmanager
     def transaction(self, analytics: Connection) -> Iterator[tuple[Replica, RawTable]]:
         """Begin a transaction that holds the table's place; commit at the end."""
@@ -135,19 +144,12 @@ def load_table(
     """
     job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
     with job.analytics() as analytics, job.transaction(analytics) as (replica, raw):
-        before = read_load_status(analytics, raw.schema, job.table)
-        loaded = Loaded(
-            analytics=analytics,
-            replica=replica,
-            raw=raw,
-            result=_load(analytics, replica, raw, job),
-            before=before,
-            is_reloaded=False,
-            now=clock(),
-        )
-        loaded, proof = _proven(loaded, job)
+        loaded, proof = _proven(_load(analytics, replica, raw, job, clock()), job)
         result = replace(
-            loaded.result, proven_at=proof.proven_at, proven_by=proof.proven_by, findings=proof.findings
+            loaded.result,
+            proven_at=proof.proven_at,
+            proven_by=proof.proven_by,
+            findings=(*_remarks(loaded), *proof.findings),
         )
         finish(loaded, proof, run_id=run_id)
         before_commit(analytics, result)
@@ -276,21 +278,64 @@ def _copies_a_chunk(analytics: Connection, job: _Job) -> bool:
     return not checkpoint.is_complete
 
 
-def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job) -> LoadResult:
-    loaded = read_load_status(analytics, raw.schema, job.table)
+def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, now: datetime) -> Loaded:
+    before = read_load_status(analytics, raw.schema, job.table)
     found = find_table(analytics, raw.qualified)
-    action = _action(replica, compare(found, raw) if found else None, loaded, job.asked)
-    if action is Action.NOTHING and loaded is not None:
-        return as_result(replica, action, Moved(), rows_total=loaded.rows_loaded, started=job.started)
+    change = compare(found, raw) if found else None
+    if found is not None and change is not None and not job.asked.refresh.is_full:
+        require_compatible(analytics, raw, found, change)
+
+    def loaded(action: Action, moved: Moved, rows: int, columns: frozenset[str] = frozenset()) -> Loaded:
+        return Loaded(
+            analytics=analytics,
+            replica=replica,
+            raw=raw,
+            result=as_result(replica, action, moved, rows_total=rows, started=job.started),
+            before=before,
+            now=now,
+            altered=columns,
+        )
+
+    action = _action(replica, change, before, job.asked)
+    if action is Action.NOTHING and before is not None:
+        return loaded(action, Moved(), before.rows_loaded)
     rows = replica.count()
-    held = loaded.loaded_generation if loaded else 0
+    held = before.loaded_generation if before else 0
     if action is Action.CHANGES and not is_refresh_cheaper(replica.count_changed(held), rows):
-        moved = _changes(analytics, replica, raw, held, job.asked)
-        if count_rows(analytics, raw.qualified) == rows:
-            return as_result(replica, action, moved, rows_total=rows, started=job.started)
-        _warn(job.table, "the outbox does not explain its rows")
+        evolved = follow(analytics, replica, raw, job.asked.patience)
+        if evolved is not None:
+            moved = apply_changes(analytics, replica, raw, held).with_drift(*evolved.drift)
+            job.require_deletes_allowed(rows=rows + moved.deleted, gone=moved.deleted)
+            if count_rows(analytics, raw.qualified) == rows:
+                return loaded(action, moved, rows, _altered(replica, held) | evolved.columns)
+            _warn(job.table, "the outbox does not explain its rows")
+    if found is not None:
+        held_rows = before.rows_loaded if before else count_rows(analytics, raw.qualified)
+        job.require_deletes_allowed(rows=held_rows, gone=held_rows - rows)
     moved = _whole(analytics, replica, raw, job, rows, is_new=found is None)
-    return as_result(replica, Action.FULL, moved, rows_total=rows, started=job.started)
+    return loaded(Action.FULL, moved, rows)
+
+
+def _remarks(loaded: Loaded) -> tuple[Finding, ...]:
+    """Say what a person should know about a load that went well."""
+    if not is_restored(loaded.replica.status, loaded.before):
+        return ()
+    finding = Finding(
+        check="restored",
+        severity=Severity.INFORMATION,
+        table=loaded.result.table,
+        message="raw was older than the changes that the replica still remembers, as after a restore of the "
+        "analytics database from a backup: every row was loaded again. Nothing is to be done.",
+    )
+    return (finding,)
+
+
+def _altered(replica: Replica, held: int) -> frozenset[str]:
+    """Return the columns that the replica's own alterations have touched since raw was loaded."""
+    if replica.status.altered_generation <= held:
+        return frozenset()
+    there = {column.name for column in replica.schema.columns}
+    return frozenset(replica.status.altered_columns) & there
 
 
 def _proven(loaded: Loaded, job: _Job) -> tuple[Loaded, RawProof]:
@@ -306,14 +351,39 @@ def _proven(loaded: Loaded, job: _Job) -> tuple[Loaded, RawProof]:
             round_started_at=before.proof_started_at if is_kept else None,
         )
     proof = job.asked.prove(loaded)
+    if not proof.is_equal and proof.differing:
+        loaded = _windows_reloaded(loaded, proof.differing, job)
+        proof = job.asked.prove(loaded)
     if proof.is_equal:
         return loaded, proof
     _warn(job.table, "raw differs from the replica")
     rows = loaded.replica.count()
     moved = _whole(loaded.analytics, loaded.replica, loaded.raw, job, rows, is_new=False)
+    moved = moved.with_drift(*loaded.result.drift)
     result = as_result(loaded.replica, Action.FULL, moved, rows_total=rows, started=job.started)
-    loaded = replace(loaded, result=result, is_reloaded=True)
+    loaded = replace(loaded, result=result, reload=Reload.WHOLE, windows=())
     return loaded, job.asked.prove(loaded)
+
+
+def _windows_reloaded(loaded: Loaded, differing: tuple[KeyWindow, ...], job: _Job) -> Loaded:
+    logger.info(
+        "%d key ranges of the raw table %s differ from the replica and are loaded again",
+        len(differing),
+        job.table,
+        extra={"action": "ranges_reloaded", "table": job.table, "run_id": job.run_id, "stage": "load"},
+    )
+    moved = reload_windows(loaded.analytics, loaded.replica, loaded.raw, differing)
+    result = replace(
+        loaded.result,
+        action=Action.CHANGES,
+        rows_written=loaded.result.rows_written + moved.written,
+        rows_deleted=loaded.result.rows_deleted + moved.deleted,
+        rows_total=count_rows(loaded.analytics, loaded.raw.qualified),
+        bytes_written=loaded.result.bytes_written + moved.bytes,
+        seconds=time.monotonic() - job.started,
+        coercions=added(loaded.result.coercions, moved.coercions),
+    )
+    return replace(loaded, result=result, reload=Reload.WINDOWS, windows=differing)
 
 
 def _whole(
@@ -368,11 +438,3 @@ def _action(
             has_changes=replica.has_outbox and is_exact_key(replica.schema.key_columns),
         )
     )
-
-
-def _changes(
-    analytics: Connection, replica: Replica, raw: RawTable, loaded_generation: int, asked: LoadOptions
-) -> Moved:
-    drift = widen_in_place(analytics, raw, asked.patience)
-    moved = apply_changes(analytics, replica, raw, loaded_generation)
-    return moved.with_drift(*drift)

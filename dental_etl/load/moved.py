@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -33,4 +34,15 @@ def coercions(table: str, *streams: BlockStream) -> tuple[Coercion, ...]:
         Coercion(table=table, column=column, kind=kind, rows=rows)
         for (column, kind), rows in sorted(total.items())
         if rows
+    )
+
+
+def added(before: Iterable[Coercion], found: Iterable[Coercion]) -> tuple[Coercion, ...]:
+    """Add counts of coercions up by table, column and kind."""
+    total: Counter[tuple[str, str, str]] = Counter()
+    for coercion in (*before, *found):
+        total[coercion.table, coercion.column, coercion.kind] += coercion.rows
+    return tuple(
+        Coercion(table=table, column=column, kind=kind, rows=rows)
+        for (table, column, kind), rows in sorted(total.items())
     )

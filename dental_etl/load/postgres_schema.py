@@ -1,12 +1,12 @@
 """Raw tables: created once, never dropped, brought to the shape of the replica when it changes.
 
-A column that the source lost is kept and stays NULL from then on. A raw table is never dropped,
-because dbt's views and people's grants hang on it.
+A column that the source lost is kept, empty and with a comment that says so. A raw table is never
+dropped, because dbt's views and people's grants hang on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
@@ -26,6 +26,8 @@ class FoundColumn:
     #: As ``format_type`` prints it.
     type: str
     is_required: bool
+    #: Whether it is marked as gone from the source; every value is NULL then.
+    is_retired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +54,11 @@ class SchemaChange:
     widened: dict[str, str] = field(default_factory=dict)
     #: New type by column; only possible while the table is empty.
     rebuilt: dict[str, str] = field(default_factory=dict)
-    #: Columns that the source no longer has.
-    gone: tuple[str, ...] = ()
-    #: Those of them that still refuse NULL.
+    #: Type by column that the source had lost, and has again.
+    returned: dict[str, str] = field(default_factory=dict)
+    #: Columns that the source lost since the last load, with their types.
+    retired: dict[str, str] = field(default_factory=dict)
+    #: Columns that the source does not have and that still refuse NULL.
     required: tuple[str, ...] = ()
     is_key_changed: bool = False
     #: In words, for the report.
@@ -62,21 +66,34 @@ class SchemaChange:
 
     @property
     def needs_full(self) -> bool:
-        """Whether old rows must be written again: a new column is empty in them."""
-        return bool(self.added or self.rebuilt or self.is_key_changed)
+        """Whether every row must be written again."""
+        return bool(self.rebuilt or self.is_key_changed)
 
     @property
     def is_needed(self) -> bool:
         """Whether anything must be altered at all."""
-        return self.needs_full or bool(self.widened or self.required)
+        return self.needs_full or bool(self.added or self.widened or self.touches_columns or self.required)
+
+    @property
+    def touches_columns(self) -> bool:
+        """Whether columns are made anew, empty."""
+        return bool(self.returned or self.retired)
 
     @property
     def touches_views(self) -> bool:
-        return bool(self.widened or self.rebuilt or self.is_key_changed)
+        return bool(self.widened or self.rebuilt or self.is_key_changed or self.touches_columns)
+
+    @property
+    def filled(self) -> dict[str, str]:
+        """Type by column that the rows which are there have no value in yet."""
+        return {name: type_ for name, type_ in self.added.items() if name not in OWN_COLUMNS} | self.returned
 
 
+#: The comment on a column that the source no longer has.
+RETIRED = "No longer in the source: empty since then."
 _COLUMNS = text("""
-    SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull
+    SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull,
+           col_description(attrelid, attnum) = :retired AS is_retired
     FROM pg_attribute
     WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
     ORDER BY attnum
@@ -95,13 +112,19 @@ _KEY = text("""
 
 def find_table(connection: Connection, qualified: str) -> FoundTable | None:
     """Return a table as PostgreSQL has it; None when it is missing."""
-    columns = connection.execute(_COLUMNS, {"table": qualified}).all()
+    columns = connection.execute(_COLUMNS, {"table": qualified, "retired": RETIRED}).all()
     if not columns:
         return None
     key = connection.execute(_KEY, {"table": qualified}).one_or_none()
     return FoundTable(
         columns=tuple(
-            FoundColumn(name=row.attname, type=row.type, is_required=row.attnotnull) for row in columns
+            FoundColumn(
+                name=row.attname,
+                type=row.type,
+                is_required=row.attnotnull,
+                is_retired=bool(row.is_retired),
+            )
+            for row in columns
         ),
         primary_key=tuple(key.columns) if key else (),
         key_name=key.conname if key else None,
@@ -112,21 +135,28 @@ def compare(found: FoundTable, wanted: RawTable) -> SchemaChange:
     """Return what must change; pure."""
     existing = found.by_name
     added = {name: type_ for name, type_ in wanted.definitions.items() if name not in existing}
+    returned = {
+        one.name: one.type for one in wanted.columns if one.name in existing and existing[one.name].is_retired
+    }
     retyped = {
         column.name: column.type
         for column in wanted.columns
-        if column.name in existing and existing[column.name].type != column.type
+        if column.name in existing
+        and existing[column.name].type != column.type
+        and column.name not in returned
     }
     widened = {name: type_ for name, type_ in retyped.items() if is_widening(existing[name].type, type_)}
-    gone = tuple(name for name in existing if name not in wanted.definitions)
+    gone = [column for column in found.columns if column.name not in wanted.definitions]
+    retired = {column.name: column.type for column in gone if not column.is_retired}
     return SchemaChange(
         added=added,
         widened=widened,
         rebuilt={name: type_ for name, type_ in retyped.items() if name not in widened},
-        gone=gone,
-        required=tuple(name for name in gone if existing[name].is_required),
+        returned=returned,
+        retired=retired,
+        required=tuple(column.name for column in gone if column.is_required),
         is_key_changed=found.primary_key != wanted.primary_key,
-        drift=tuple(_in_words(found, wanted, added, retyped, gone)),
+        drift=tuple(_in_words(found, wanted, added | returned, retyped, retired)),
     )
 
 
@@ -153,9 +183,18 @@ def add_primary_key(connection: Connection, qualified: str, wanted: RawTable) ->
         execute(connection, statement)
 
 
-def widen(connection: Connection, wanted: RawTable, change: SchemaChange) -> None:
-    """Alter a table that keeps its rows. Rewrites it under an exclusive lock."""
-    for statement in widening(wanted, change):
+def alter_in_place(
+    connection: Connection, wanted: RawTable, change: SchemaChange, fills: Mapping[str, str]
+) -> None:
+    """Alter a table that keeps its rows; only widened columns cost more than a look at the catalog.
+
+    Args:
+        connection: Analytics, holding the table's exclusive lock, its views taken down.
+        wanted: What the table must be.
+        change: What separates it from that; nothing that needs an empty table.
+        fills: Value that rows get in a column that is made, as SQL, by its name; NULL where none is given.
+    """
+    for statement in altering(wanted, change, fills):
         execute(connection, statement)
 
 
@@ -179,13 +218,35 @@ def key_addition(qualified: str, wanted: RawTable) -> tuple[str, ...]:
     return (f"ALTER TABLE {qualified} ADD CONSTRAINT {name} PRIMARY KEY ({wanted.quoted_key})",)
 
 
-def widening(wanted: RawTable, change: SchemaChange) -> tuple[str, ...]:
+def altering(wanted: RawTable, change: SchemaChange, fills: Mapping[str, str]) -> tuple[str, ...]:
     """Write what alters a table that keeps its rows."""
     actions = [
-        f"ALTER COLUMN {postgres(name)} TYPE {type_} USING {postgres(name)}::{type_}"
-        for name, type_ in change.widened.items()
+        *(
+            f"ALTER COLUMN {postgres(name)} TYPE {type_} USING {postgres(name)}::{type_}"
+            for name, type_ in change.widened.items()
+        ),
+        *(f"DROP COLUMN {postgres(name)}" for name in change.retired | change.returned),
+        *(f"ADD COLUMN {postgres(name)} {type_}" for name, type_ in change.retired.items()),
+        *(
+            f"ADD COLUMN {postgres(name)} {definition}"
+            + (f" DEFAULT {fills[name]}::{definition}" if name in fills else "")
+            for name, definition in (change.added | change.returned).items()
+        ),
+        *_optional(name for name in change.required if name not in change.retired),
     ]
-    return _alteration(wanted, [*actions, *_optional(change.required)])
+    return (
+        *_alteration(wanted, actions),
+        *_alteration(wanted, [f"ALTER COLUMN {postgres(name)} DROP DEFAULT" for name in fills]),
+        *_marks(wanted, change),
+    )
+
+
+def _marks(wanted: RawTable, change: SchemaChange) -> Iterator[str]:
+    """Say in the catalog which columns are empty because the source has them no longer."""
+    for name in change.retired:
+        yield f"COMMENT ON COLUMN {wanted.qualified}.{postgres(name)} IS '{RETIRED}'"
+    for name in change.returned:
+        yield f"COMMENT ON COLUMN {wanted.qualified}.{postgres(name)} IS NULL"
 
 
 def reshaping(wanted: RawTable, found: FoundTable, change: SchemaChange) -> tuple[str, ...]:
@@ -198,13 +259,17 @@ def reshaping(wanted: RawTable, found: FoundTable, change: SchemaChange) -> tupl
             *(f"ADD COLUMN {postgres(name)} {definition}" for name, definition in change.added.items()),
             *(
                 f"ALTER COLUMN {postgres(name)} TYPE {type_} USING NULL::{type_}"
-                for name, type_ in (change.widened | change.rebuilt).items()
+                for name, type_ in (change.widened | change.rebuilt | change.returned).items()
             ),
         ],
     )
     # Only after the key is gone: a column of the key cannot be made optional.
     freed = set(found.primary_key) - set(wanted.primary_key)
-    return (*altered, *_alteration(wanted, _optional(sorted(freed | set(change.required)))))
+    return (
+        *altered,
+        *_alteration(wanted, _optional(sorted(freed | set(change.required)))),
+        *_marks(wanted, change),
+    )
 
 
 def _optional(names: Iterable[str]) -> list[str]:
@@ -220,7 +285,7 @@ def _in_words(
     wanted: RawTable,
     added: dict[str, str],
     retyped: dict[str, str],
-    gone: tuple[str, ...],
+    gone: Iterable[str],
 ) -> Iterable[str]:
     for name, type_ in added.items():
         if name not in OWN_COLUMNS:

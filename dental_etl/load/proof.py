@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from dental_etl.load.raw_table import RawTable
 from dental_etl.load.replica import Replica
 from dental_etl.run import Finding, LoadResult, LoadStatus
+
+
+class Reload(StrEnum):
+    """What was loaded again because it differed."""
+
+    NOTHING = "nothing"
+    #: Ranges of the key.
+    WINDOWS = "windows"
+    #: Every row.
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyWindow:
+    """Rows of a whole-number key beyond one value and up to another; None is an open end."""
+
+    after: int | None
+    up_to: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +44,20 @@ class Loaded:
     result: LoadResult
     #: Before this load; None when there was none.
     before: LoadStatus | None
-    #: Whether this is the second look, after every row was loaded again.
-    is_reloaded: bool
     now: datetime
+    #: Columns, as the source spells them, that were altered in place: old rows of them must be compared.
+    altered: frozenset[str] = frozenset()
+    #: What has been loaded again since the last look.
+    reload: Reload = Reload.NOTHING
+    #: The ranges, if those were loaded again.
+    windows: tuple[KeyWindow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawProof:
     """How equal a raw table is to its replica, as far as is known."""
 
-    #: False asks the loader to load every row again.
+    #: False asks the loader to load rows again: those of `differing`, or all.
     is_equal: bool
     #: When every row was last found equal; None if never.
     proven_at: datetime | None
@@ -44,6 +67,8 @@ class RawProof:
     position: int | None = None
     round_started_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
+    #: Ranges that differ; empty where telling them apart is no use.
+    differing: tuple[KeyWindow, ...] = ()
 
 
 Prove = Callable[[Loaded], RawProof]

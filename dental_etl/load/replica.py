@@ -14,7 +14,7 @@ from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataLoadingError
 from dental_etl.load.statements import count_rows, execute, fetch
 from dental_etl.run import CopyStatus
-from dental_etl.tracking.status import read_copy_status
+from dental_etl.tracking.status import read_copy_status, record_forgotten
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.names import changed_table, generation_column, mysql
 from dental_etl.wire.reader import BlockStream, read_blocks
@@ -158,4 +158,5 @@ def forget_changes(database: DatabaseSettings, table: str, generation: int) -> N
         # Locks only the entries it deletes, so that an extract may write new ones meanwhile.
         execute(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         execute(connection, f"DELETE FROM {mysql(outbox)} WHERE {generation_name} <= {int(generation)}")
+        record_forgotten(connection, table, generation)
         connection.commit()

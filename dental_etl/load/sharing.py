@@ -13,14 +13,13 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from dental_etl.load.chunks import (
-    added,
     is_left_to_copy,
     staging,
     start_staging,
     usable_checkpoint,
     write_checkpoint,
 )
-from dental_etl.load.moved import coercions
+from dental_etl.load.moved import added, coercions
 from dental_etl.load.range_table import (
     Range,
     finish_range,

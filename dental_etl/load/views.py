@@ -177,6 +177,14 @@ def _saved_view(connection: Connection, row: sqlalchemy.Row[tuple[object, ...]])
     )
 
 
+def grants(connection: Connection, qualified: str) -> tuple[str, ...]:
+    """Return what gives people the rights again that they have on a table and on its columns now."""
+    oid: int = connection.execute(
+        text("SELECT CAST(:table AS regclass)::oid"), {"table": qualified}
+    ).scalar_one()
+    return _grants(connection, qualified, oid)
+
+
 def _grants(connection: Connection, name: str, oid: int) -> tuple[str, ...]:
     return tuple(
         f"GRANT {grant.privilege_type}"

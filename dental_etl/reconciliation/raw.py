@@ -7,15 +7,17 @@ they were loaded whole or when their last proof is a week old, large ones in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from dental_etl.load.action import Action
 from dental_etl.load.changes import CHANGED_KEYS
-from dental_etl.load.proof import Loaded, RawProof
+from dental_etl.load.proof import KeyWindow, Loaded, RawProof, Reload
 from dental_etl.load.statements import execute, fetch
+from dental_etl.load.windows import conditions
 from dental_etl.reconciliation import canonical
 from dental_etl.run import Finding, LoadStatus, Severity
 from dental_etl.wire.names import mysql, postgres, raw_name
@@ -26,6 +28,8 @@ AT_ONCE_ROWS = 50_000
 #: A larger table is compared in this many nights.
 _ROTATION_NIGHTS = 5
 _RANGE_ROWS = 20_000
+#: Where more of a table differs, loading it whole costs less.
+_MOST_DIFFERING = 0.25
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _SETTINGS = ("SET LOCAL datestyle = 'ISO, YMD'", "SET LOCAL extra_float_digits = 1")
@@ -55,10 +59,12 @@ def _prove(loaded: Loaded, *, is_whole: bool) -> RawProof:
         execute(loaded.analytics, setting)
     before = loaded.before or LoadStatus(table=loaded.result.table)
     action, rows = loaded.result.action, loaded.result.rows_total
+    if loaded.reload is Reload.WINDOWS:
+        return _windows_again(loaded, before)
     if (
         is_whole
-        or loaded.is_reloaded
-        or (rows <= AT_ONCE_ROWS and (action == Action.FULL or _is_due(loaded)))
+        or loaded.reload is Reload.WHOLE
+        or (rows <= AT_ONCE_ROWS and (action == Action.FULL or loaded.altered or _is_due(loaded)))
     ):
         return _whole(loaded)
     if action == Action.FULL:
@@ -67,7 +73,30 @@ def _prove(loaded: Loaded, *, is_whole: bool) -> RawProof:
         )
     if action == Action.CHANGES and not _is_equal(loaded, _changed(loaded)):
         return _different(loaded, before)
+    if loaded.altered:
+        return _altered(loaded, before)
     return _rotated(loaded, before) if _is_due(loaded) else _kept(loaded, before)
+
+
+def _altered(loaded: Loaded, before: LoadStatus) -> RawProof:
+    """Compare the columns that were altered in place, in every row; the others are as they were."""
+    kept = loaded.altered | set(loaded.replica.schema.primary_key)
+    others = frozenset(column.name for column in loaded.replica.schema.columns) - kept
+    differing = list(_differing_windows(loaded, leave_out=others))
+    if differing:
+        return _different(loaded, before, differing)
+    words = f"checksums of the altered columns of all {loaded.result.rows_total:,} rows"
+    return replace(_kept(loaded, before), proven_by=words)
+
+
+def _windows_again(loaded: Loaded, before: LoadStatus) -> RawProof:
+    """Compare the ranges that were loaded again; those beside them were found equal before."""
+    if not all(_is_equal(loaded, _between(loaded, window)) for window in loaded.windows):
+        return _different(loaded, before, [])
+    words = f"checksums by ranges, of which {len(loaded.windows)} differed and were loaded again"
+    if loaded.altered:
+        return replace(_kept(loaded, before), proven_by=words)
+    return RawProof(is_equal=True, proven_at=loaded.now, proven_by=words, findings=(_mended(loaded),))
 
 
 def _whole(loaded: Loaded) -> RawProof:
@@ -82,15 +111,14 @@ def _whole(loaded: Loaded) -> RawProof:
 
 def _rotated(loaded: Loaded, before: LoadStatus) -> RawProof:
     """Compare the next part of a large table; one without a whole-number key is compared at once."""
-    key = loaded.replica.schema.key_columns
-    if len(key) != 1 or key[0].data_type not in _INTEGERS:
+    if not _has_windows(loaded):
         return _whole(loaded)
     position = before.proof_position
     started_at = before.proof_started_at if position is not None else loaded.now
     compared = 0
     while compared < loaded.result.rows_total / _ROTATION_NIGHTS:
         end = _key_beyond(loaded, position)
-        if not _is_equal(loaded, _between(loaded, position, end)):
+        if not _is_equal(loaded, _between(loaded, KeyWindow(after=position, up_to=end))):
             return _different(loaded, before)
         if end is None:
             return RawProof(
@@ -119,7 +147,13 @@ def _kept(loaded: Loaded, before: LoadStatus) -> RawProof:
     )
 
 
-def _different(loaded: Loaded, before: LoadStatus | None) -> RawProof:
+def _different(
+    loaded: Loaded, before: LoadStatus | None, differing: Sequence[KeyWindow] | None = None
+) -> RawProof:
+    """Say that raw differs, and where if that is not known yet and few ranges do."""
+    if differing is None:
+        differing = list(_differing_windows(loaded)) if loaded.reload is Reload.NOTHING else []
+    is_worth = len(differing) * _RANGE_ROWS <= loaded.result.rows_total * _MOST_DIFFERING
     finding = Finding(
         check="reconcile",
         severity=Severity.CRITICAL,
@@ -131,8 +165,37 @@ def _different(loaded: Loaded, before: LoadStatus | None) -> RawProof:
         is_equal=False,
         proven_at=before.proven_at if before else None,
         proven_by="raw differs from the replica",
-        findings=(finding,) if loaded.is_reloaded else (),
+        findings=(finding,) if loaded.reload is Reload.WHOLE else (),
+        differing=tuple(differing) if is_worth and _has_windows(loaded) else (),
     )
+
+
+def _mended(loaded: Loaded) -> Finding:
+    return Finding(
+        check="reconcile",
+        severity=Severity.WARNING,
+        table=loaded.result.table,
+        message=f"{len(loaded.windows)} key range(s) of raw differed from the replica and were loaded again: "
+        "something else than dental_etl writes to the raw table. Look for triggers and for people's edits.",
+    )
+
+
+def _differing_windows(loaded: Loaded, leave_out: frozenset[str] = frozenset()) -> Iterator[KeyWindow]:
+    """Compare a table range by range; one without a whole-number key is a single range."""
+    position: int | None = None
+    while True:
+        end = _key_beyond(loaded, position) if _has_windows(loaded) else None
+        window = KeyWindow(after=position, up_to=end)
+        if not _is_equal(loaded, _between(loaded, window), leave_out):
+            yield window
+        if end is None:
+            return
+        position = end
+
+
+def _has_windows(loaded: Loaded) -> bool:
+    key = loaded.replica.schema.key_columns
+    return len(key) == 1 and key[0].data_type in _INTEGERS
 
 
 def _is_due(loaded: Loaded) -> bool:
@@ -140,10 +203,10 @@ def _is_due(loaded: Loaded) -> bool:
     return proven_at is None or loaded.now - proven_at > timedelta(days=PROOF_DAYS)
 
 
-def _is_equal(loaded: Loaded, where: _Where) -> bool:
+def _is_equal(loaded: Loaded, where: _Where, leave_out: frozenset[str] = frozenset()) -> bool:
     """Compare with the cheap text first; only if that differs, without what raw cannot hold."""
     schema = loaded.replica.schema
-    known = _left_out(loaded)
+    known = _left_out(loaded) | leave_out
     uncertain = canonical.uncertain_columns(schema.columns)
     return _agree(loaded, where, known, is_careful=False) or _agree(
         loaded, where, known | uncertain, is_careful=True
@@ -184,17 +247,14 @@ def _changed(loaded: Loaded) -> _Where:
     )
 
 
-def _between(loaded: Loaded, after: int | None, up_to: int | None) -> _Where:
-    name = loaded.replica.schema.primary_key[0]
-
-    def where(column: str) -> str:
-        terms = [f"{column} > {after}"] if after is not None else []
-        terms += [f"{column} <= {up_to}"] if up_to is not None else []
-        return f" WHERE {' AND '.join(terms)}" if terms else ""
-
+def _between(loaded: Loaded, window: KeyWindow) -> _Where:
+    name = next(iter(loaded.replica.schema.primary_key), "")
+    replica, raw = f"{loaded.replica.quoted} AS {mysql(_OLD)}", _raw(loaded)
+    if window.after is None and window.up_to is None:
+        return _Where(replica=replica, raw=raw)
     return _Where(
-        replica=f"{loaded.replica.quoted} AS {mysql(_OLD)}{where(mysql(name))}",
-        raw=f"{_raw(loaded)}{where(postgres(raw_name(name)))}",
+        replica=replica + conditions(mysql(name), window),
+        raw=raw + conditions(postgres(raw_name(name)), window),
     )
 
 

@@ -43,9 +43,12 @@ _REASONS = {
     "E_EXTRACT": "Mend what the detail names, then run it again",
     "E_PACKING": "Mend what the detail names, then run it again",
     "E_LOAD": "Mend what the detail names, then run it again",
+    "E_DRIFT": "A column became narrower or of another kind. See who uses it; then rebuild the table",
     "E_DELETE_BRAKE": "Most of its rows would be deleted. Look whether the source is whole; only if the rows "
     "are meant to be gone",
 }
+#: With what a table is run again whose error says that a person must decide.
+_OPTIONS = {"E_DELETE_BRAKE": "--confirm-deletes", "E_DRIFT": "--force-full"}
 _MAX_TABLES_IN_COMMAND = 40
 
 
@@ -100,8 +103,8 @@ def _after_code(code: str, tables: Sequence[TableResult], kind: RunKind) -> Next
     names = [table.table for table in tables]
     subject = f"{code or 'Unknown error'}: {listed(names, 3)}."
     again = _in_bites(names, kind)
-    if code == "E_DELETE_BRAKE":
-        again = tuple(f"{command} --confirm-deletes" for command in again)
+    if code in _OPTIONS:
+        again = tuple(f"{command} {_OPTIONS[code]}" for command in again)
     if code in _FIRST:
         reason, first = _FIRST[code]
         return NextStep(

@@ -5,7 +5,8 @@ Every write here belongs to the caller's transaction, so that a status never say
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,12 +18,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
-    Float,
-    Integer,
     MetaData,
     Numeric,
     RowMapping,
-    String,
     Table,
     Text,
     func,
@@ -37,36 +35,32 @@ from sqlalchemy.sql.dml import Update
 
 from dental_etl.exceptions import FencedError
 from dental_etl.run import CopyStatus, Cursor, LoadStatus, Strategy
+from dental_etl.tracking.copy_table import COPY, ensure_copy_status
 from dental_etl.tracking.locks import advisory_key
 from dental_etl.wire.names import postgres
 
-# Case matters in table names, and a cursor value may hold any text that MySQL prints.
-_EXACT_NAME = mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin")
-_LONG_TEXT = mysql.LONGTEXT(charset="utf8mb4")
-
-_COPY = Table(
-    "etl_copy_status",
-    MetaData(),
-    Column("table_name", _EXACT_NAME, primary_key=True),
-    Column("last_copied", mysql.DATETIME(fsp=6)),
-    Column("last_primary_value", _LONG_TEXT),
-    Column("primary_column_name", _EXACT_NAME),
-    Column("rows_copied", BigInteger, nullable=False, server_default=text("0")),
-    Column("copy_status", String(16), nullable=False, server_default=text("'running'")),
-    Column("checkpoint", _LONG_TEXT),
-    Column("generation", BigInteger, nullable=False, server_default=text("0")),
-    Column("full_generation", BigInteger, nullable=False, server_default=text("0")),
-    Column("fence", BigInteger, nullable=False, server_default=text("0")),
-    Column("overlap_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("strategy", String(32)),
-    Column("bytes_copied", BigInteger, nullable=False, server_default=text("0")),
-    Column("seconds", Float(53), nullable=False, server_default=text("0")),
-    Column("run_id", String(64)),
-    # Structure of the source's table at its last complete copy, as JSON: what drift is measured against.
-    Column("source_schema", _LONG_TEXT),
-    mysql_engine="InnoDB",
-    mysql_default_charset="utf8mb4",
-)
+__all__ = [
+    "CopiedBatch",
+    "CopiedTable",
+    "ensure_copy_status",
+    "ensure_load_status",
+    "hold_generation",
+    "next_generation",
+    "read_copy_status",
+    "read_copy_statuses",
+    "read_load_status",
+    "read_load_statuses",
+    "read_source_schema",
+    "record_altered",
+    "record_batch",
+    "record_copied",
+    "record_copy_failed",
+    "record_forgotten",
+    "record_loaded",
+    "record_started",
+    "take_fence",
+    "write_generation",
+]
 
 
 @lru_cache(maxsize=8)  # SQLAlchemy keeps what it compiled per table object, hundreds of times over
@@ -118,30 +112,24 @@ class CopiedTable:
     overlap_minutes: int
 
 
-def ensure_copy_status(connection: Connection) -> None:
-    """Create ``etl_copy_status`` in replication if it is missing; DDL, so it commits in MySQL."""
-    connection.execute(CreateTable(_COPY, if_not_exists=True))
-    connection.commit()
-
-
 def read_copy_status(connection: Connection, table: str) -> CopyStatus | None:
     """Return where the extract of a table stands; None before its first attempt."""
-    row = connection.execute(select(_COPY).where(_COPY.c.table_name == table)).mappings().one_or_none()
+    row = connection.execute(select(COPY).where(COPY.c.table_name == table)).mappings().one_or_none()
     return None if row is None else _copy_status(row)
 
 
 def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
     """Return where every extract stands, by table; nothing where no extract was ever begun."""
-    if not inspect(connection).has_table(_COPY.name):
+    if not inspect(connection).has_table(COPY.name):
         return {}
-    rows = connection.execute(select(_COPY).order_by(_COPY.c.table_name)).mappings()
+    rows = connection.execute(select(COPY).order_by(COPY.c.table_name)).mappings()
     return {row["table_name"]: _copy_status(row) for row in rows}
 
 
 def read_source_schema(connection: Connection, table: str) -> str | None:
     """Return the source's structure at the last complete copy, JSON; None before the first."""
     found: str | None = connection.execute(
-        select(_COPY.c.source_schema).where(_COPY.c.table_name == table)
+        select(COPY.c.source_schema).where(COPY.c.table_name == table)
     ).scalar_one_or_none()
     return found
 
@@ -152,17 +140,14 @@ def take_fence(connection: Connection, table: str, fence: int, *, run_id: str | 
     Raises:
         FencedError: A newer attempt has taken the table over.
     """
-    connection.execute(mysql.insert(_COPY).prefix_with("IGNORE").values(table_name=table))
+    connection.execute(mysql.insert(COPY).prefix_with("IGNORE").values(table_name=table))
     taken = connection.execute(
-        update(_COPY)
-        .where(_COPY.c.table_name == table, _COPY.c.fence <= fence)
+        update(COPY)
+        .where(COPY.c.table_name == table, COPY.c.fence <= fence)
         .values(fence=fence, copy_status="running", run_id=run_id)
     )
     _require_fence(taken.rowcount, table)
-    status = read_copy_status(connection, table)
-    if status is None:
-        raise AssertionError("the row was written in this transaction")
-    return status
+    return _require(read_copy_status(connection, table))
 
 
 def record_started(
@@ -193,8 +178,8 @@ def hold_generation(connection: Connection, table: str) -> tuple[int, str | None
         which says whose pass it is.
     """
     row = connection.execute(
-        select(_COPY.c.generation, _COPY.c.fence, _COPY.c.checkpoint)
-        .where(_COPY.c.table_name == table)
+        select(COPY.c.generation, COPY.c.fence, COPY.c.checkpoint)
+        .where(COPY.c.table_name == table)
         .with_for_update()
     ).one()
     return next_generation(row.generation, row.fence), row.checkpoint
@@ -202,7 +187,7 @@ def hold_generation(connection: Connection, table: str) -> tuple[int, str | None
 
 def write_generation(connection: Connection, table: str, generation: int) -> None:
     """Record that rows of the replica changed, in the transaction that holds the generation."""
-    connection.execute(update(_COPY).where(_COPY.c.table_name == table).values(generation=generation))
+    connection.execute(update(COPY).where(COPY.c.table_name == table).values(generation=generation))
 
 
 def record_batch(connection: Connection, table: str, fence: int, batch: CopiedBatch) -> None:
@@ -216,10 +201,39 @@ def record_batch(connection: Connection, table: str, fence: int, batch: CopiedBa
         table,
         fence,
         checkpoint=batch.checkpoint,
-        rows_copied=_COPY.c.rows_copied + batch.rows,
-        bytes_copied=_COPY.c.bytes_copied + batch.bytes,
-        seconds=_COPY.c.seconds + batch.seconds,
+        rows_copied=COPY.c.rows_copied + batch.rows,
+        bytes_copied=COPY.c.bytes_copied + batch.bytes,
+        seconds=COPY.c.seconds + batch.seconds,
         **({"generation": _next_generation(fence)} if batch.has_changes else {}),
+    )
+
+
+def record_altered(connection: Connection, table: str, fence: int, columns: Iterable[str]) -> CopyStatus:
+    """Record that columns of the replica are about to be altered, and return the status as it then is.
+
+    Before the fact, since DDL shares no transaction with its record: load then compares once too often.
+
+    Raises:
+        FencedError: A newer attempt has taken the table over.
+    """
+    before = _require(read_copy_status(connection, table))
+    _write(
+        connection,
+        table,
+        fence,
+        altered_generation=_next_generation(fence),
+        altered_columns=json.dumps(sorted({*before.altered_columns, *columns})),
+        generation=_next_generation(fence),
+    )
+    return _require(read_copy_status(connection, table))
+
+
+def record_forgotten(connection: Connection, table: str, generation: int) -> None:
+    """Record, with the deletion of outbox entries, up to which generation they are gone; no fence is needed."""
+    connection.execute(
+        update(COPY)
+        .where(COPY.c.table_name == table, COPY.c.forgotten_generation < generation)
+        .values(forgotten_generation=generation)
     )
 
 
@@ -231,7 +245,7 @@ def record_copied(connection: Connection, table: str, fence: int, copied: Copied
     """
     rewritten: dict[str, Any] = (
         # MySQL assigns from left to right, so full_generation comes first to see the old generation.
-        {"full_generation": _next_generation(fence)} if copied.is_rewritten else {}
+        {"full_generation": _next_generation(fence), "altered_columns": None} if copied.is_rewritten else {}
     )
     _write(
         connection,
@@ -248,10 +262,7 @@ def record_copied(connection: Connection, table: str, fence: int, copied: Copied
         source_schema=copied.source_schema,
         overlap_minutes=copied.overlap_minutes,
     )
-    status = read_copy_status(connection, table)
-    if status is None:
-        raise AssertionError("the row was written in this transaction")
-    return status
+    return _require(read_copy_status(connection, table))
 
 
 def record_copy_failed(connection: Connection, table: str, fence: int) -> None:
@@ -341,7 +352,7 @@ def next_generation(generation: int, fence: int) -> int:
 
 
 def _next_generation(fence: int) -> ColumnElement[int]:
-    return func.greatest(_COPY.c.generation + 1, fence << _GENERATIONS_BITS)
+    return func.greatest(COPY.c.generation + 1, fence << _GENERATIONS_BITS)
 
 
 #: Room for a million batches of one attempt.
@@ -349,8 +360,8 @@ _GENERATIONS_BITS = 20
 
 
 def _write(connection: Connection, table: str, fence: int, /, **values: Any) -> None:
-    statement: Update = update(_COPY).where(_COPY.c.table_name == table, _COPY.c.fence == fence)
-    ordered = [(_COPY.c[name], value) for name, value in values.items()]
+    statement: Update = update(COPY).where(COPY.c.table_name == table, COPY.c.fence == fence)
+    ordered = [(COPY.c[name], value) for name, value in values.items()]
     _require_fence(connection.execute(statement.ordered_values(*ordered)).rowcount, table)
 
 
@@ -361,6 +372,12 @@ def _require_fence(rowcount: int, table: str) -> None:
             table=table,
             stage="extract",
         )
+
+
+def _require(status: CopyStatus | None) -> CopyStatus:
+    if status is None:
+        raise AssertionError("the row was written in this transaction")
+    return status
 
 
 def _copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
@@ -378,6 +395,9 @@ def _copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
         strategy=row["strategy"],
         bytes_copied=row["bytes_copied"],
         seconds=row["seconds"],
+        altered_generation=row["altered_generation"],
+        altered_columns=tuple(json.loads(row["altered_columns"] or "[]")),
+        forgotten_generation=row["forgotten_generation"],
     )
 
 

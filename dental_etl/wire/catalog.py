@@ -131,14 +131,21 @@ def _key_bytes(column: Column) -> int:
     return column.length * width if column.data_type in _SIZED else _UNSIZED_BYTES
 
 
-def column_ddl(column: Column) -> str:
-    """Write one column of a replica, for CREATE TABLE and for ALTER TABLE ... ADD or MODIFY."""
+def column_ddl(column: Column, *, default: str | None = None) -> str:
+    """Write one column of a replica, for CREATE TABLE and for ALTER TABLE ... ADD or MODIFY.
+
+    Args:
+        column: As the source has it.
+        default: Value for the rows that are there already, as SQL; None for the server's own.
+    """
     kind = _LABEL_TEXT[column.data_type] if column.has_uncertain_labels else column.column_type
     parts = [mysql(column.name), kind]
     if column.charset and column.data_type != "json":
         parts.append(f"CHARACTER SET {column.charset} COLLATE {column.collation}")
     parts.append("NULL" if column.is_nullable else "NOT NULL")
-    if column.data_type == "timestamp":
+    if default is not None:
+        parts.append(f"DEFAULT {default}")
+    elif column.data_type == "timestamp":
         # Without a default of its own, the first TIMESTAMP of a table moves by itself on some servers.
         parts.append("DEFAULT NULL" if column.is_nullable else "DEFAULT '0000-00-00 00:00:00'")
     return " ".join(parts)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Settings
 from dental_etl.connections import engine
-from dental_etl.exceptions import DatabaseTransactionError, DataLoadingError
-from dental_etl.run import LoadResult
+from dental_etl.exceptions import DatabaseTransactionError, DataLoadingError, SchemaDriftError
+from dental_etl.run import LoadResult, RefreshMode
 
 Load = Callable[..., LoadResult]
 Copy = Callable[..., int]
@@ -128,7 +128,7 @@ def test_a_view_that_no_longer_fits_is_dropped_and_named(
         'CREATE VIEW staging.named AS SELECT "LName" FROM raw.patient',
     )
     copy_whole("patient", "ALTER TABLE patient MODIFY Fee varchar(20) NOT NULL")
-    result = load("patient")
+    result = load("patient", refresh=RefreshMode.FULL)
     assert [note for note in result.drift if "doubled" in note] == [
         'view "staging"."doubled" no longer fits and was dropped; `dental-etl dbt build` makes dbt\'s views again'
     ]
@@ -168,13 +168,17 @@ def test_a_dropped_column_stays_and_is_null(copy_whole: Copy, load: Load, raw_ro
     assert raw_rows("patient", '"PatNum", "Fee"') == [(1, None), (2, None)]
 
 
-def test_an_incompatible_type_is_rebuilt_with_the_rows(copy_whole: Copy, load: Load, raw_rows: Rows) -> None:
+def test_an_incompatible_type_is_rebuilt_when_a_person_asks(
+    copy_whole: Copy, load: Load, raw_rows: Rows
+) -> None:
     copy_whole("patient", _TABLE, _TWO)
     load("patient")
     copy_whole(
         "patient", "ALTER TABLE patient DROP Fee", "ALTER TABLE patient ADD Fee date DEFAULT '2026-01-31'"
     )
-    load("patient")
+    with pytest.raises(SchemaDriftError, match=r"Fee \(smallint in raw, date .* --force-full"):
+        load("patient")
+    load("patient", refresh=RefreshMode.FULL)
     assert [str(day) for _, day in raw_rows("patient", '"PatNum", "Fee"')] == ["2026-01-31", "2026-01-31"]
 
 

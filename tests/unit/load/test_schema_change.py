@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dental_etl.config.tables import Column, TableSchema
@@ -43,9 +45,9 @@ def test_the_same_columns_need_no_change() -> None:
     assert not _change(_found(*_RAW), _schema(*_SOURCE)).is_needed
 
 
-def test_an_added_column_needs_every_row_again() -> None:
+def test_an_added_column_keeps_the_rows() -> None:
     change = _change(_found(*_RAW), _schema(*_SOURCE, ("Birthdate", "date")))
-    assert (change.added, change.needs_full) == ({"Birthdate": "date"}, True)
+    assert (change.added, change.is_needed, change.needs_full) == ({"Birthdate": "date"}, True, False)
 
 
 def test_a_widened_column_keeps_the_rows() -> None:
@@ -60,8 +62,22 @@ def test_an_incompatible_type_needs_every_row_again() -> None:
 
 def test_a_dropped_column_is_kept_and_named() -> None:
     change = _change(_found(*_RAW, ("Fax", "text")), _schema(*_SOURCE))
-    assert (change.gone, change.is_needed) == (("Fax",), False)
+    assert (change.retired, change.needs_full) == ({"Fax": "text"}, False)
     assert change.drift == ("column Fax no longer exists in the source; raw keeps it, NULL from now on",)
+
+
+def test_a_column_that_went_long_ago_is_not_named_again() -> None:
+    found = _found(*_RAW)
+    fax = FoundColumn(name="Fax", type="text", is_required=False, is_retired=True)
+    change = _change(replace(found, columns=(*found.columns, fax)), _schema(*_SOURCE))
+    assert (change.is_needed, change.drift) == (False, ())
+
+
+def test_a_column_that_comes_back_is_made_anew() -> None:
+    found = _found(*_RAW)
+    fax = FoundColumn(name="Fax", type="integer", is_required=False, is_retired=True)
+    change = _change(replace(found, columns=(*found.columns, fax)), _schema(*_SOURCE, ("Fax", "varchar(9)")))
+    assert (change.returned, change.rebuilt) == ({"Fax": "text"}, {})
 
 
 def test_a_dropped_key_column_may_be_null_from_now_on() -> None:

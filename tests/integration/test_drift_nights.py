@@ -1,0 +1,145 @@
+"""A schema that moves between nights: both targets follow in place, and are equal by value afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from dental_etl.config import Settings
+from dental_etl.report import RunReport
+from dental_etl.run import TableResult
+from dental_etl.sandbox.state import Sandbox
+from tests.comparison import Difference, differences
+from tests.nights import Nights
+
+_ROWS = 400
+_STAMP = "DateTStamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+#: What each table goes through, by its name.
+_DRIFT: Mapping[str, tuple[str, ...]] = {
+    "added_of_every_kind": (
+        "ALTER TABLE {t} ADD a decimal(9,3) NOT NULL DEFAULT -1.5",
+        "ALTER TABLE {t} ADD b datetime NOT NULL DEFAULT '2001-02-03 04:05:06'",
+        "ALTER TABLE {t} ADD c time DEFAULT '-30:00:00', ADD d blob, ADD e bit(5) DEFAULT b'101'",
+        "ALTER TABLE {t} ADD f float DEFAULT 0.1, ADD g enum('x','y') DEFAULT 'y', ADD h timestamp NOT NULL",
+        "ALTER TABLE {t} ADD i varchar(9) CHARACTER SET latin1 DEFAULT 'caf\u00e9'",
+        "ALTER TABLE {t} ADD j bigint unsigned DEFAULT 18446744073709551615",
+        "ALTER TABLE {t} ADD k varbinary(4) DEFAULT x'00ff', ADD l text, ADD m date NOT NULL DEFAULT '0001-01-01'",
+    ),
+    "added_zero_date": ("ALTER TABLE {t} ADD Extra date NOT NULL DEFAULT '0000-00-00'",),
+    "added_then_edited": (
+        "ALTER TABLE {t} ADD Extra int NOT NULL DEFAULT 7",
+        "UPDATE {t} SET Extra = Id WHERE MOD(Id, 100) = 1",
+        "DELETE FROM {t} WHERE Id = 50",
+        "INSERT INTO {t} (Id, Note, Amount) VALUES (1001, 'new', 1)",
+    ),
+    "added_full_of_values": (
+        "ALTER TABLE {t} ADD Extra int NOT NULL DEFAULT 0",
+        "UPDATE {t} SET Extra = Id",
+    ),
+    "added_empty": ("DELETE FROM {t}", "ALTER TABLE {t} ADD Extra int NOT NULL"),
+    "widened": (
+        "ALTER TABLE {t} MODIFY Amount bigint NOT NULL, MODIFY Note varchar(400) CHARACTER SET utf8mb4",
+        "UPDATE {t} SET Amount = 1e12 WHERE Id = 3",
+    ),
+    "narrower_text": ("ALTER TABLE {t} MODIFY Note varchar(5)",),
+    "dropped_and_moved": ("ALTER TABLE {t} DROP Note, MODIFY Amount int NULL DEFAULT 5 FIRST",),
+    "renamed": ("ALTER TABLE {t} CHANGE Note Remark varchar(60) CHARACTER SET utf8",),
+    "renamed_case": ("ALTER TABLE {t} CHANGE Note NOTE varchar(60) CHARACTER SET utf8",),
+    "replaced": ("ALTER TABLE {t} DROP Note, ADD Memo varchar(60) CHARACTER SET utf8 DEFAULT 'm' AFTER Id",),
+    "other_default": ("ALTER TABLE {t} ALTER Amount SET DEFAULT 12",),
+    "other_charset": ("ALTER TABLE {t} CONVERT TO CHARACTER SET utf8mb4",),
+    "other_key": ("ALTER TABLE {t} DROP PRIMARY KEY, ADD PRIMARY KEY (Amount, Id)",),
+    "strange `name`": ("ALTER TABLE {t} ENGINE=InnoDB, ADD `a \"b c%:d` varchar(9) DEFAULT 'o''k\\\\'",),
+    "all_at_once": (
+        "ALTER TABLE {t} DROP Note, ADD One int DEFAULT 1 FIRST, MODIFY Amount bigint AFTER One",
+        "ALTER TABLE {t} ADD Two varchar(9) DEFAULT NULL",
+    ),
+}
+#: Those of which rows have to be read: all of them, or the range in which one differs.
+_READ = {"added_full_of_values", "other_key", "narrower_text", "added_then_edited", "widened"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The night after the source's schema has moved."""
+
+    report: RunReport
+    differing: list[Difference]
+    differing_replicas: list[str]
+    views: list[tuple[object, ...]]
+
+    def table(self, name: str) -> TableResult:
+        return next(table for table in self.report.tables if table.table == name)
+
+
+@pytest.fixture(scope="module")
+def nights(sandbox: Sandbox, sandbox_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    return Nights(sandbox, sandbox_settings, tmp_path_factory.mktemp("drift"))
+
+
+@pytest.fixture(scope="module")
+def story(nights: Nights) -> Story:
+    for name in _DRIFT:
+        table = _quoted(name)
+        nights.execute(
+            f"CREATE TABLE {table} (Id int NOT NULL PRIMARY KEY, Note varchar(60) CHARACTER SET utf8, "
+            f"Amount int NOT NULL, {_STAMP}) ENGINE=MyISAM CHARACTER SET utf8"
+        )
+        nights.execute(
+            f"INSERT INTO {table} SELECT seq, CONCAT('note \u00e9 ', seq), seq * 3, '2020-01-01' "
+            f"FROM seq_1_to_{_ROWS}"
+        )
+    nights.play()
+    nights.in_raw("DROP SCHEMA IF EXISTS staging CASCADE")
+    nights.in_raw("CREATE SCHEMA staging")
+    for number, name in enumerate(_DRIFT):
+        raw = '"' + name + '"'
+        nights.in_raw(f'CREATE VIEW staging.v{number} AS SELECT "Id", "Note", "Amount" FROM raw.{raw}')
+    for name, statements in _DRIFT.items():
+        for statement in statements:
+            nights.execute(statement.format(t=_quoted(name)))
+    report = nights.play(is_analyzed=False)
+    return Story(
+        report=report,
+        differing=differences(nights.settings),
+        differing_replicas=nights.differing_replicas(),
+        views=nights.in_raw("SELECT viewname FROM pg_views WHERE schemaname = 'staging'"),
+    )
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def test_no_table_fails(story: Story) -> None:
+    assert [(table.table, table.error_detail) for table in story.report.failed] == []
+
+
+def test_raw_equals_the_source_by_value(story: Story) -> None:
+    assert story.differing == []
+
+
+def test_the_replicas_hold_the_very_bytes_of_the_source(story: Story) -> None:
+    assert story.differing_replicas == []
+
+
+@pytest.mark.parametrize("name", [name for name in _DRIFT if name not in _READ])
+def test_the_table_is_not_read_again(story: Story, name: str) -> None:
+    assert story.table(name).rows_read == 0
+
+
+def test_every_view_is_still_there(story: Story) -> None:
+    assert len(story.views) == len(_DRIFT)
+
+
+def test_the_report_says_what_became_of_each_table(story: Story) -> None:
+    silent = {table.table for table in story.report.tables} - {table.table for table in story.report.drifted}
+    assert silent == {"other_default"}
+
+
+def test_nothing_moves_in_the_night_after(story: Story, nights: Nights) -> None:
+    again = nights.play(is_analyzed=False)
+    assert [(table.table, table.drift) for table in again.drifted] == []
+    assert {table.load_action for table in again.tables} == {"nothing"}
