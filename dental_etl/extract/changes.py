@@ -62,8 +62,8 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
     condition = cursors.condition(cursor.column, cursor.kind, checkpoint.lower)
     after = _first_key(attempt, cursor, checkpoint)
     is_one_read = checkpoint.copy_id is None and paging.is_one_read(attempt, after, condition)
-    if not is_one_read and checkpoint.position is None and ranges.is_worth_sharing(attempt):
-        checkpoint = checkpoint if checkpoint.copy_id else _cut(attempt, checkpoint, after)
+    if not is_one_read and checkpoint.position is None and checkpoint.copy_id is None and _is_shared(attempt):
+        checkpoint = _cut(attempt, checkpoint, after)
     if checkpoint.copy_id is not None:
         checkpoint = _merge_ranges(attempt, cursor, checkpoint, checkpoint.copy_id)
         return _finish(attempt, cursor, status, checkpoint)
@@ -72,6 +72,12 @@ def copy_changes(attempt: Attempt, status: CopyStatus, checkpoint: Checkpoint | 
         for page in pages:
             checkpoint = _merge(attempt, cursor, checkpoint, page)
     return _finish(attempt, cursor, status, checkpoint)
+
+
+def _is_shared(attempt: Attempt) -> bool:
+    """What several sessions read is of several moments, and then compared as a whole: nothing would be won."""
+    is_compared_anyway = not attempt.schema.is_transactional or attempt.plan.config.reconcile == "nightly"
+    return is_compared_anyway and ranges.is_worth_sharing(attempt)
 
 
 def merging(cursor: TableCursor, checkpoint: Checkpoint) -> ranges.Work:

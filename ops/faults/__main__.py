@@ -22,6 +22,7 @@ SCENES: dict[str, Callable[[Theatre], None]] = {
     "child killed in an extract": worker_scenes.child_killed,
     "child killed in a load": worker_scenes.child_killed_in_load,
     "parent killed": worker_scenes.parent_killed,
+    "parent killed, production's numbers": worker_scenes.parent_killed_in_production,
     "every host lost": worker_scenes.every_host_lost,
     "killed in the middle of publishing": worker_scenes.killed_while_publishing,
     "poison table": worker_scenes.poison_table,
@@ -36,6 +37,8 @@ SCENES: dict[str, Callable[[Theatre], None]] = {
     "visibility timeout shorter than a table": broker_scenes.visibility_timeout_shorter_than_a_table,
     "database connections cut": database_scenes.database_connections_cut,
     "source restarted mid-table": database_scenes.source_restarted,
+    "source away for minutes": database_scenes.source_away_for_minutes,
+    "source gone for good": database_scenes.source_gone_for_good,
     "replication killed mid-table": database_scenes.replication_killed,
     "PostgreSQL killed in an extract": database_scenes.postgres_killed_in_extract,
     "PostgreSQL killed in a load": database_scenes.postgres_killed_in_load,
@@ -112,7 +115,7 @@ def _play(theatre: Theatre, name: str) -> Verdict:
         broken_promise=broken,
         skipped=skipped,
     )
-    detail = verdict.describe(found) or skipped
+    detail = verdict.describe(found) or skipped or "; ".join(theatre.notes)
     console.print(f"{datetime.now(UTC):%H:%M:%S} {name}: {_word(found)} after {seconds:.0f} s {detail}")
     return found
 

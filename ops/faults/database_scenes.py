@@ -6,20 +6,37 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from signal import SIGQUIT, SIGTERM
 
+from sqlalchemy import text
+
+from dental_etl.connections import connect
 from dental_etl.run import Stage, TableStatus
 from dental_etl.sandbox import mariadb
 from dental_etl.sandbox.state import REPLICATION_DATABASE, SOURCE_USER, ServerName
+from dental_etl.tracking import ledger
 from ops.faults import verdict
-from ops.faults.theatre import CRAWL, LONG_TABLE, Night, NotPlayableError, Theatre, require, until
+from ops.faults.theatre import (
+    CRAWL,
+    LONG_TABLE,
+    STALE_SECONDS,
+    SWEEP_SECONDS,
+    Night,
+    NotPlayableError,
+    Theatre,
+    require,
+    until,
+)
+from workers.routing import Queue
 
 #: Too small for the clinic's tables, which take about 12 MB.
 _SMALL_DISK = "6m"
 _DEADLINE_SECONDS = 25
+#: Long enough for the tables to find out that they wait for a server.
+_AWAY_DEADLINE_SECONDS = 75
 
 
 def database_connections_cut(theatre: Theatre) -> None:
@@ -36,6 +53,68 @@ def source_restarted(theatre: Theatre) -> None:
     theatre.stop_server(ServerName.SOURCE, SIGTERM)
     theatre.revive()
     night.end()
+
+
+def source_away_for_minutes(theatre: Theatre) -> None:
+    """No table fails for it and no attempt is counted; people hear of it once, and once that it is over."""
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE)
+    theatre.stop_server(ServerName.SOURCE, SIGTERM)
+    until(lambda: _knows_of_an_outage(theatre), "a night that knows that its source is away")
+    _sweep_until(theatre, lambda: _told(theatre, "has not answered since"), "a message to people")
+    theatre.revive()
+    night.end()
+    results = night.results()
+    require(
+        that={result.status for result in results.values()} == {TableStatus.LOADED},
+        otherwise="a table did not arrive after the source had come back",
+    )
+    told = (len(_told(theatre, "has not answered since")), len(_told(theatre, "answers again since")))
+    require(that=told == (1, 1), otherwise=f"people were told {told} times instead of once and once")
+
+
+def source_gone_for_good(theatre: Theatre) -> None:
+    """At the window's end what waits is left out with one reason; the next night has it all."""
+    verdict.set_deadline(theatre.settings, _AWAY_DEADLINE_SECONDS)
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE)
+    theatre.stop_server(ServerName.SOURCE, SIGTERM)
+    row = night.end()
+    require(that=row.deadline is not None and row.finished_at is not None, otherwise="the night has no end")
+    left_out = [one for one in night.results().values() if one.status is not TableStatus.LOADED]
+    codes = {(one.status, one.error_code) for one in left_out}
+    require(
+        that=codes == {(TableStatus.NOT_RUN, "E_SERVER_AWAY")},
+        otherwise=f"the waiting tables should be left out, not {codes}",
+    )
+    verdict.lift_deadline(theatre.settings)
+    theatre.revive()
+    theatre.start_night().end()
+
+
+def _knows_of_an_outage(theatre: Theatre) -> bool:
+    with connect(theatre.settings.analytics) as connection:
+        return bool(ledger.outages(connection))
+
+
+def _told(theatre: Theatre, words: str) -> list[str]:
+    with connect(theatre.settings.analytics) as connection:
+        found = connection.execute(text("SELECT title FROM etl.notification"))
+        titles: list[str] = list(found.scalars())
+        return [title for title in titles if words in title]
+
+
+def _sweep_until(theatre: Theatre, look: Callable[[], object], what: str) -> None:
+    swept_at = 0.0
+
+    def swept() -> bool:
+        nonlocal swept_at
+        if time.monotonic() - swept_at > SWEEP_SECONDS:
+            swept_at = time.monotonic()
+            theatre.send("etl.sweep", Queue.CONTROL, stale_seconds=STALE_SECONDS)
+        return bool(look())
+
+    until(swept, what)
 
 
 def replication_killed(theatre: Theatre) -> None:

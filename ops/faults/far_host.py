@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dental_etl.run import Stage
 from ops.faults.line import Line
-from ops.faults.theatre import LONG_TABLE, NotPlayableError, Theatre, require
+from ops.faults.theatre import LONG_TABLE, ROOT, NotPlayableError, Theatre, require
 from workers import stack
 from workers.routing import Queue
 
@@ -85,7 +85,12 @@ def _start(
     with stack.log(theatre.directory, _NAME).open("wb") as output:
         process = subprocess.Popen(
             ["ip", "netns", "exec", namespace, sys.executable, "-m", "celery", *arguments],
-            env={"PATH": os.environ["PATH"], "REMAP_SIGTERM": "SIGQUIT", **variables},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "REMAP_SIGTERM": "SIGQUIT",
+                **variables,
+            },
             cwd=home,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -15,7 +15,6 @@ from dental_etl.run_window import CENTRAL
 from dental_etl.tracking import ledger
 from dental_etl.tracking.run_row import RunRow
 from ops.faults.theatre import HOSTS, Night, Theatre, require, until
-from workers import stack
 from workers.routing import Queue
 
 _STARTS = 6
@@ -43,7 +42,7 @@ def six_starts_at_once(theatre: Theatre) -> None:
 def two_beats(theatre: Theatre) -> None:
     """One fires; when it is killed, the other takes over in 90 s; the night is recovered by its sweeps."""
     names = ("beat-one", "beat-two")
-    beats = {name: _start_beat(theatre, name, "ops.faults.ticking_beat") for name in names}
+    beats = {name: theatre.start_beat(name, "ops.faults.ticking_beat") for name in names}
     leader = until(lambda: _leader(theatre, names), "a beat that holds the lock")
     follower = next(name for name in names if name != leader)
     night = theatre.start_night()
@@ -59,21 +58,21 @@ def two_beats(theatre: Theatre) -> None:
     process.kill()
     until(lambda: _ticks(theatre, follower) > 0, "a tick of the other beat", _TAKEOVER_SECONDS)
     night.end(is_swept=False)
-    _stop(beats[follower])
+    theatre.stop_process(beats[follower])
 
 
 def beat_down_at_nine(theatre: Theatre) -> None:
     """Tomorrow at noon the returning beat starts nothing; at 21:07 it starts the night, once."""
     tomorrow = datetime.now(CENTRAL).date() + timedelta(days=1)
     with _at(theatre, tomorrow, _NOON):
-        beat = _start_beat(theatre, "beat-noon", "ops.faults.late_beat")
+        beat = theatre.start_beat("beat-noon", "ops.faults.late_beat")
         until(
             lambda: theatre.log("steering").count("Task etl.ensure_nightly") > 4, "ticks at noon"
         )  # two lines each
-        _stop(beat)
+        theatre.stop_process(beat)
         require(that=not _runs(theatre), otherwise="a night was started outside the window")
     with _at(theatre, tomorrow, _LATE):
-        beat = _start_beat(theatre, "beat-late", "ops.faults.late_beat")
+        beat = theatre.start_beat("beat-late", "ops.faults.late_beat")
         (run,) = until(lambda: _runs(theatre), "the late night")
         Night(theatre=theatre, run_id=run.run_id).end()
         seen = theatre.log("steering").count("Task etl.ensure_nightly")
@@ -81,7 +80,7 @@ def beat_down_at_nine(theatre: Theatre) -> None:
             lambda: theatre.log("steering").count("Task etl.ensure_nightly") > seen + 4,
             "ticks after the night",
         )
-        _stop(beat)
+        theatre.stop_process(beat)
         require(that=len(_runs(theatre)) == 1, otherwise="the night was started twice")
         require(that=run.run_date == tomorrow, otherwise="the late night has another date")
 
@@ -111,22 +110,9 @@ def _runs(theatre: Theatre) -> tuple[RunRow, ...]:
         return tuple(run for run in ledger.runs(connection) if run.status is not RunStatus.REFUSED)
 
 
-def _start_beat(theatre: Theatre, name: str, app: str) -> stack.Process:
-    stack.log(theatre.directory, name).unlink(missing_ok=True)
-    arguments = ["-A", app, "beat", "--loglevel", "DEBUG"]
-    return stack.start_one(theatre.directory, theatre.environment, name=name, arguments=arguments)
-
-
 def _leader(theatre: Theatre, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if "Acquired lock" in theatre.log(name)), None)
 
 
 def _ticks(theatre: Theatre, name: str) -> int:
     return theatre.log(name).count("Sending due task sweep")
-
-
-def _stop(beat: stack.Process) -> None:
-    process = beat.find()
-    if process is not None:
-        process.terminate()
-        process.wait(30)

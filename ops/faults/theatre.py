@@ -48,8 +48,8 @@ CRAWL = 3_000.0
 _PATIENTS = 150
 _PATIENCE_SECONDS = 240.0
 #: The sweep of these nights, instead of once a minute with a patience of a minute.
-_SWEEP_SECONDS = 2.0
-_STALE_SECONDS = 5.0
+SWEEP_SECONDS = 2.0
+STALE_SECONDS = 5.0
 #: Which queues a host serves, and with how many processes.
 HOSTS: Mapping[str, tuple[tuple[Queue, ...], int]] = {
     "steering": ((Queue.CONTROL, Queue.DBT), 2),
@@ -128,9 +128,9 @@ class Night:
 
         def look() -> RunRow | None:
             nonlocal swept_at
-            if is_swept and time.monotonic() - swept_at > _SWEEP_SECONDS:
+            if is_swept and time.monotonic() - swept_at > SWEEP_SECONDS:
                 swept_at = time.monotonic()
-                self.theatre.send("etl.sweep", Queue.CONTROL, stale_seconds=_STALE_SECONDS)
+                self.theatre.send("etl.sweep", Queue.CONTROL, stale_seconds=STALE_SECONDS)
             self.theatre.require_hosts()
             row = self.row()
             return row if row is not None and row.status.is_terminal else None
@@ -166,6 +166,8 @@ class Theatre:
         self._nights = 0
         #: Hosts that a scene took away.
         self._lost: set[str] = set()
+        #: What a scene has to tell beside its verdict.
+        self.notes: list[str] = []
 
     def close(self) -> None:
         stack.stop(self.directory)
@@ -175,6 +177,7 @@ class Theatre:
     def raise_curtain(self) -> None:
         """Begin a scene: every server up, replica, warehouse, ledger and broker empty, every host alive."""
         self.revive()
+        self.notes.clear()
         self.speed(SPEED)
         with self.redis() as client:
             client.flushall()
@@ -253,6 +256,17 @@ class Theatre:
         if wait:
             self.await_ready(name)
         return process
+
+    def start_beat(self, name: str, app: str) -> stack.Process:
+        stack.log(self.directory, name).unlink(missing_ok=True)
+        arguments = ["-A", app, "beat", "--loglevel", "DEBUG"]
+        return stack.start_one(self.directory, self.environment, name=name, arguments=arguments)
+
+    def stop_process(self, started: stack.Process) -> None:
+        process = started.find()
+        if process is not None:
+            process.terminate()
+            process.wait(30)
 
     def await_ready(self, name: str) -> None:
         until(lambda: " ready." in self.log(name), f"a ready host {name}", 90.0)

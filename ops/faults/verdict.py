@@ -53,7 +53,8 @@ _NOT_ONCE = text(
 _OPEN = text("SELECT count(*) FROM etl.run_table WHERE status NOT IN ('loaded', 'failed', 'not_run')")
 _RUNS = text(
     "SELECT run_id, (SELECT count(*) FROM faults.seen AS s WHERE s.run_id = r.run_id AND event = 'reporting'),"
-    " (SELECT count(*) FROM etl.notification AS n WHERE n.run_id = r.run_id AND title NOT LIKE '%dbt failed%')"
+    " (SELECT count(*) FROM etl.notification AS n WHERE n.run_id = r.run_id AND title NOT LIKE '%dbt failed%'"
+    " AND title NOT LIKE '%answer% since%')"
     " FROM etl.run AS r WHERE status <> 'refused'"
 )
 

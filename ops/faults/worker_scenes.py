@@ -29,6 +29,8 @@ from workers.routing import Queue
 
 _SOFT_SECONDS = 60
 _GRACE_SECONDS = 15
+#: A minute in which nobody may touch the table, a minute until the next sweep, and a worker's start.
+_RECOVERED_SECONDS = 150.0
 
 
 def child_killed(theatre: Theatre) -> None:
@@ -49,6 +51,22 @@ def parent_killed(theatre: Theatre) -> None:
     theatre.lose_host("reading")
     theatre.start_host("reading")
     night.end()
+
+
+def parent_killed_in_production(theatre: Theatre) -> None:
+    """A lost host as production meets it: beat's own sweep once a minute, with a patience of a minute."""
+    beat = theatre.start_beat("beat", "ops.faults.minute_beat")
+    night = theatre.start_night()
+    night.await_table(LONG_TABLE)
+    theatre.lose_host("reading")
+    lost_at = time.monotonic()
+    theatre.start_host("reading")
+    night.await_table(LONG_TABLE)
+    seconds = time.monotonic() - lost_at
+    theatre.notes.append(f"its table was worked again after {seconds:.0f} s")
+    night.end(is_swept=False)
+    theatre.stop_process(beat)
+    require(that=seconds < _RECOVERED_SECONDS, otherwise=f"a lost host's table waited {seconds:.0f} s")
 
 
 def every_host_lost(theatre: Theatre) -> None:

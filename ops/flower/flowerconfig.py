@@ -2,7 +2,8 @@
 
 Without a password Flower shows everything to everybody who reaches its port, so it does not start
 without one. It only looks: tables are rerun from the shell or the command line. ``/metrics`` and
-``/healthcheck`` stay open by Flower's design, which is one more reason for the loopback address.
+``/healthcheck`` stay open by Flower's design: names and durations of tasks, no arguments. So another
+address than the loopback's has to be asked for twice.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ if ":" not in _credentials.strip(":"):
 
 basic_auth = _credentials.split(",")
 address = os.environ.get("FLOWER_ADDRESS", "127.0.0.1")
+if address not in {"127.0.0.1", "::1", "localhost"} and os.environ.get("FLOWER_OPEN_METRICS") != "yes":
+    sys.exit(
+        f"Flower answers /metrics and /healthcheck without a password, and FLOWER_ADDRESS is {address}. Leave it at "
+        f"127.0.0.1 and come through a tunnel or a proxy; or set FLOWER_OPEN_METRICS=yes where only your own "
+        f"network reaches that address."
+    )
 port = int(os.environ.get("FLOWER_PORT", "5555"))
 url_prefix = os.environ.get("FLOWER_URL_PREFIX", "")
 

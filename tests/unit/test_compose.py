@@ -131,6 +131,12 @@ def test_the_broker_keeps_its_queue() -> None:
     assert "--maxmemory-policy noeviction" in command
 
 
+def test_the_brokers_password_is_no_argument_of_its_process() -> None:
+    command = " ".join(SERVICES["redis"]["command"])
+    assert "REDIS_PASSWORD" not in command
+    assert 'printf \'requirepass "%s"\\n\' "$$REDISCLI_AUTH" |' in command
+
+
 @pytest.mark.parametrize("service", STATEFUL)
 def test_images_have_a_full_version(service: str) -> None:
     assert re.search(r":\d+\.\d+", SERVICES[service]["image"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ WINDOW = RunWindow(blocked=BlockedHours.parse("06:00-21:00"))
 WITHOUT_SOURCE = {TaskName.SWEEP, TaskName.ENFORCE_DEADLINE, TaskName.DELIVER, TaskName.MAINTAIN}
 READING = [pytest.param(entry, id=entry.name) for entry in ENTRIES if entry.task not in WITHOUT_SOURCE]
 #: Each begins a stretch of days with winter time, a change of the clocks, and summer time, or the reverse.
-STRETCHES = [pytest.param(date(2026, 3, 5), id="spring"), pytest.param(date(2026, 10, 29), id="autumn")]
+STRETCHES = [
+    pytest.param(date(2026, 3, 5), id="spring"),
+    pytest.param(date(2026, 10, 29), id="autumn"),
+    pytest.param(date(2027, 3, 11), id="next spring"),
+    pytest.param(date(2027, 11, 4), id="next autumn"),
+]
+MINUTELY = [pytest.param(e, id=e.name) for e in ENTRIES if e.task in {TaskName.SWEEP, TaskName.DELIVER}]
 
 
 def test_every_entry_has_a_queue_and_an_expiry() -> None:
@@ -62,6 +69,20 @@ def test_source_work_is_scheduled_inside_the_window_only(entry: Entry, start: da
 def test_source_work_that_waited_until_its_expiry_is_inside_the_window(entry: Entry, start: date) -> None:
     expiries = [at + timedelta(seconds=entry.expires_seconds) for at in firings(entry.when, start, days=7)]
     assert [at for at in expiries if not WINDOW.is_open(at)] == []
+
+
+@pytest.mark.parametrize("start", STRETCHES)
+@pytest.mark.parametrize("entry", MINUTELY)
+def test_what_is_due_every_minute_does_not_pause_when_the_clocks_change(entry: Entry, start: date) -> None:
+    fired = [at.astimezone(UTC) for at in firings(entry.when, start, days=4)]
+    assert {later - at for at, later in pairwise(fired)} == {timedelta(minutes=1)}
+
+
+def test_two_years_of_deadlines_are_enforced_when_the_window_closes() -> None:
+    (entry,) = [one for one in ENTRIES if one.task is TaskName.ENFORCE_DEADLINE]
+    fired = firings(entry.when, date(2026, 1, 1), days=730)
+    assert {(at.hour, at.minute) for at in fired} == {(6, 0), (6, 2)}
+    assert len(fired) == 2 * 730
 
 
 @pytest.mark.parametrize("start", STRETCHES)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from celery import Celery
-from celery.schedules import crontab
+from celery.schedules import crontab, schedule
+from redbeat.decoder import RedBeatJSONEncoder
 from two_years import CHICAGO, firings, schedule_app
 
 from beat.scheduler import UtcDueEntry
@@ -43,6 +45,23 @@ def test_the_night_is_due_at_nine_local_time(
     entry.last_run_at = last_run
     assert entry.due_at is not None
     assert entry.due_at.astimezone(UTC) == due.astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    "minutes_past", [pytest.param(0, id="first 01:30"), pytest.param(60, id="second 01:30")]
+)
+def test_a_last_run_in_the_repeated_hour_is_stored_as_an_instant(app: Celery, minutes_past: int) -> None:
+    """RedBeat stores a local time without saying which of the two it was."""
+    now = datetime(2026, 11, 1, 6, 30, tzinfo=UTC) + timedelta(minutes=minutes_past)
+    entry = UtcDueEntry(
+        name="sweep",
+        task="etl.sweep",
+        schedule=schedule(60, nowfun=lambda: now.astimezone(CHICAGO), app=app),
+        app=app,
+    )
+    stored = json.dumps({"last_run_at": entry._default_now()}, cls=RedBeatJSONEncoder)  # what it stores
+    entry.last_run_at = entry.decode_meta(stored)["last_run_at"]
+    assert (entry.due_at, entry.is_due().is_due) == (now + timedelta(minutes=1), False)
 
 
 def test_two_years_have_a_night_every_evening_at_nine() -> None:

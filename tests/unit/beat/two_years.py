@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from celery import Celery
-from celery.schedules import crontab
+from celery.schedules import BaseSchedule
 
 from beat.scheduler import UtcDueEntry
 
@@ -35,13 +35,13 @@ def schedule_app() -> Celery:
     return app
 
 
-def firings(when: crontab, start: date, *, days: int) -> list[datetime]:
+def firings(when: BaseSchedule, start: date, *, days: int) -> list[datetime]:
     """Return when an entry fires, local, from a day's noon on, for so many days."""
     clock = _Clock(datetime.combine(start, time(12), CHICAGO).astimezone(UTC))
     end = datetime.combine(start + timedelta(days=days), time(12), CHICAGO).astimezone(UTC)
     app = schedule_app()
     schedule = copy.copy(when)
-    schedule.nowfun, schedule.app = clock, app  # type: ignore[attr-defined]  # the stubs know its argument only
+    schedule.nowfun, schedule.app = clock, app  # type: ignore[attr-defined]  # the stubs spell it otherwise
     entry = UtcDueEntry(name="simulated", task="none", schedule=schedule, app=app)
     entry.last_run_at = clock.now
     fired: list[datetime] = []

@@ -15,6 +15,16 @@ def test_flower_does_not_start_without_a_password(monkeypatch: pytest.MonkeyPatc
         runpy.run_path(str(CONFIG))
 
 
+def test_flower_does_not_open_its_metrics_to_a_network_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "user:password")
+    monkeypatch.setenv("FLOWER_ADDRESS", "0.0.0.0")  # noqa: S104  # what is refused
+    monkeypatch.delenv("FLOWER_OPEN_METRICS", raising=False)
+    with pytest.raises(SystemExit, match="/metrics"):
+        runpy.run_path(str(CONFIG))
+    monkeypatch.setenv("FLOWER_OPEN_METRICS", "yes")
+    assert runpy.run_path(str(CONFIG))["address"] == "0.0.0.0"  # noqa: S104  # what was asked for
+
+
 def test_flower_only_looks_and_listens_on_the_loopback_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWER_BASIC_AUTH", "user:password")
     monkeypatch.delenv("FLOWER_ADDRESS", raising=False)
