@@ -23,6 +23,7 @@
     ├── TableBusyError                  another process works on this table                  (retryable)
     ├── FencedError                     another attempt took this table over; this one must stop
     ├── DeadlineError                   the window closed while a table was being read
+    │   └── SourceBudgetError           the run has read as much of the source as it may
     ├── TimeLimitError                  a task took longer than a table of its size may take
     ├── TransformError                  dbt could not run, or a node failed
     ├── ArtifactsError                  the folder or bucket of reports and artifacts cannot be used
@@ -176,6 +177,10 @@ class FencedError(ETLPipelineError):
 class DeadlineError(ETLPipelineError):
     code = "E_DEADLINE"
     exit_code = 3
+
+
+class SourceBudgetError(DeadlineError):
+    code = "E_SOURCE_BUDGET"
 
 
 class TimeLimitError(ETLPipelineError):

@@ -237,6 +237,24 @@ class CopyStatus(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceVisit(Value):
+    """One connection to the source, from its first statement to its end, and what that has cost."""
+
+    table: str
+    began_at: datetime
+    ended_at: datetime
+    #: Number of reads.
+    reads: int
+    #: Of rows; checksums bring none.
+    bytes_read: int
+    #: In which the source was at work for us.
+    seconds: float
+    longest_read_seconds: float
+    #: Seconds in which the source was left alone, by cause: ``pace``, ``busy``, ``waiting``, ``locked``.
+    pauses: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadStatus(Value):
     """One row of ``raw.etl_load_status``: which generation of the replica raw holds."""
 

@@ -12,12 +12,10 @@ from dental_etl.extract import ranges
 from dental_etl.extract.attempt import Attempt, table_cursor
 from dental_etl.extract.changes import create_stage, merging
 from dental_etl.extract.checkpoint import Checkpoint, Phase
-from dental_etl.extract.governor import Limits
-from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import FILLING
+from dental_etl.extract.visiting import Account, visit
 from dental_etl.plan import TablePlan
 from dental_etl.tracking.chunks import ensure_chunks, read_chunk
-from dental_etl.tracking.locks import source_slot
 from dental_etl.tracking.status import read_copy_status
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
@@ -31,6 +29,7 @@ def extract_chunk(
     run_id: str,
     deadline: datetime | None,
     clock: Callable[[], datetime],
+    account: Account | None = None,
 ) -> int:
     """Do what is left of one key range of a copy or a pass for changes; return the rows that were read.
 
@@ -44,6 +43,7 @@ def extract_chunk(
         run_id: The run.
         deadline: When the source must be left alone; None if never.
         clock: Returns the current time, aware.
+        account: Says how much may be read, and is told what was.
 
     Raises:
         TableBusyError: No place at the source is free; a helper does not wait for one.
@@ -62,10 +62,9 @@ def extract_chunk(
         checkpoint = Checkpoint.from_text(status.checkpoint) if status else None
         if chunk is None or chunk.is_done or checkpoint is None or checkpoint.copy_id != chunk.copy_id:
             return 0
-        source = stack.enter_context(connect(settings.source, is_dedicated=True))
-        stack.enter_context(source_slot(source, settings.source_max_connections, wait_seconds=0.0))
-        reader = SourceReader(source, plan.table, deadline, clock, Limits.of(settings))
-        reader.prepare()
+        source, reader = stack.enter_context(
+            visit(settings, plan.table, deadline=deadline, clock=clock, account=account, patience_seconds=0.0)
+        )
         with database_errors(Role.SOURCE, table=plan.table, stage="extract", run_id=run_id):
             schema = read_schema(source, settings.source.database, plan.table)
         if schema is None:

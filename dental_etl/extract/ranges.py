@@ -144,7 +144,7 @@ def fill(attempt: Attempt, copy_id: str, todo: Work) -> Moved:
             time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
         left = _open(attempt, copy_id)
     moved = _moved(attempt, copy_id)
-    attempt.reader.totals = _added(before, attempt.reader.totals, moved)
+    attempt.reader.totals = _added(before, moved)
     attempt.coercions = counted + Counter({(column, kind): rows for column, kind, rows in moved.coercions})
     return moved
 
@@ -268,19 +268,14 @@ def _is_there(attempt: Attempt) -> bool:
         return read_schema(attempt.replication, database, "etl_chunk") is not None
 
 
-def _added(totals: ReadTotals, own: ReadTotals, moved: Moved) -> ReadTotals:
-    """Add what the ranges hold, whoever read them, and what we have waited for ourselves."""
-    both = ReadTotals(
+def _added(totals: ReadTotals, moved: Moved) -> ReadTotals:
+    return ReadTotals(
         reads=totals.reads + moved.reads,
         rows=totals.rows + moved.rows,
         bytes=totals.bytes + moved.bytes,
         seconds=totals.seconds + moved.seconds,
         longest_seconds=max(totals.longest_seconds, moved.longest_seconds),
-        pauses=dict(totals.pauses),
     )
-    for cause, seconds in own.pauses.items():
-        both.paused(cause, seconds)
-    return both
 
 
 def _to_text(key: Key | None) -> str | None:

@@ -25,6 +25,7 @@ from dental_etl.exceptions import (
     DatabaseTransactionError,
     DataExtractionError,
     DeadlineError,
+    SourceBudgetError,
 )
 from dental_etl.extract.governor import Cause, Debt, Limits
 from dental_etl.extract.keys import key_is_no_text
@@ -100,6 +101,7 @@ class SourceReader:
         deadline: When the source must be left alone; None if never.
         clock: Returns the current time, aware.
         limits: How much of the source may be taken.
+        bytes_left: Returns how many bytes of rows may still be read; any number by default.
     """
 
     def __init__(
@@ -108,13 +110,16 @@ class SourceReader:
         table: str,
         deadline: datetime | None,
         clock: Callable[[], datetime],
+        *,
         limits: Limits | None = None,
+        bytes_left: Callable[[], float] = lambda: float("inf"),
     ) -> None:
         self._connection = connection
         self._table = table
         self._deadline = deadline
         self._clock = clock
         self._limits = limits or Limits()
+        self._bytes_left = bytes_left
         self._watch = watch_of(connection)
         self._debt = Debt()
         self._last_read_at = time.monotonic()
@@ -122,7 +127,10 @@ class SourceReader:
         self._timeout: str | None = None
         self._timeout_seconds = 0.0
         self._moment_ends: float | None = None
+        #: Of the table, whoever else reads it with us.
         self.totals = ReadTotals()
+        #: Of this reader alone.
+        self.cost = ReadTotals()
         #: As of how many moments rows were read; 0 where each read is of its own.
         self.moments = 0
 
@@ -191,6 +199,13 @@ class SourceReader:
         return self._patiently(lambda: self._fetch(sql, row_format, TABLE_SECONDS))
 
     def _fetch(self, sql: str, row_format: RowFormat, limit_seconds: float) -> FetchedPage:
+        if self._bytes_left() <= 0:
+            raise SourceBudgetError(
+                f"The run has read what SOURCE_BUDGET_MB allows; the rest of table {self._table} waits for "
+                f"the next night.",
+                table=self._table,
+                stage="extract",
+            )
         stream = read_blocks(self._connection, sql, None, row_format)
         blocks = self._counted(stream, limit_seconds)
         ahead: list[bytes] = []
@@ -210,13 +225,15 @@ class SourceReader:
         with self._limited(limit_seconds):
             yield from stream
             self._count(stream.seconds)
-        self.totals.rows += stream.rows
-        self.totals.bytes += stream.bytes
+        for totals in (self.totals, self.cost):
+            totals.rows += stream.rows
+            totals.bytes += stream.bytes
 
     def _count(self, seconds: float) -> None:
-        self.totals.reads += 1
-        self.totals.seconds += seconds
-        self.totals.longest_seconds = max(self.totals.longest_seconds, seconds)
+        for totals in (self.totals, self.cost):
+            totals.reads += 1
+            totals.seconds += seconds
+            totals.longest_seconds = max(totals.longest_seconds, seconds)
         self._debt = self._debt.read(seconds, self._watch.current.rest_ratio(self._limits))
         self._last_read_at = time.monotonic()
 
@@ -234,7 +251,7 @@ class SourceReader:
         seconds = min(seconds, self._seconds_left())
         if seconds > 0:
             self._given_up.wait(seconds)
-            self.totals.paused(cause, seconds)
+            self.cost.paused(cause, seconds)
             self._debt = self._debt.idle(seconds)
 
     def _patiently(self, read: Callable[[], _Read]) -> _Read:
@@ -245,7 +262,7 @@ class SourceReader:
             try:
                 return read()
             except DatabaseTransactionError:
-                self.totals.paused(Cause.LOCKED, time.monotonic() - started)
+                self.cost.paused(Cause.LOCKED, time.monotonic() - started)
                 if self._given_up.is_set() or time.monotonic() >= until:
                     raise
             self._pause(LOCKED_PAUSE_SECONDS, Cause.LOCKED)

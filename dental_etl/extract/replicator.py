@@ -25,13 +25,12 @@ from dental_etl.extract import drift, healing, keys, publishing, ranges
 from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
 from dental_etl.extract.changes import copy_changes
 from dental_etl.extract.checkpoint import Checkpoint, Phase
-from dental_etl.extract.governor import Limits
 from dental_etl.extract.proof import Basis, Proof, Prover
-from dental_etl.extract.reading import SourceReader
 from dental_etl.extract.shadow import fill_shadow
+from dental_etl.extract.visiting import Account, visit
 from dental_etl.plan import ExtractAction, TablePlan
 from dental_etl.run import CopyStatus, ExtractResult, Stage, Strategy
-from dental_etl.tracking.locks import source_slot, table_lock
+from dental_etl.tracking.locks import table_lock
 from dental_etl.tracking.status import (
     CopiedTable,
     ensure_copy_status,
@@ -77,6 +76,7 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
     progress: Callable[[Progress], None] | None = None,
     prover: Prover | None = None,
     helpers: Callable[[Sequence[int]], None] | None = None,
+    account: Account | None = None,
 ) -> ExtractResult:
     """Make the replica of one table equal to the source, as far as its strategy can see.
 
@@ -97,6 +97,7 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
         progress: Called after every batch.
         prover: Compares replica and source afterwards; for this attempt only.
         helpers: Told which key ranges of a large table anybody may work with `extract_chunk`.
+        account: Says how much may be read, and is told what was.
 
     Raises:
         DeleteBrakeError: More rows would be deleted than anybody deletes by accident.
@@ -114,9 +115,10 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
         stack.enter_context(_failure_recorded(replication, plan.table, fence))
 
         def copied(now: CopyStatus, *, is_packed: bool) -> tuple[Attempt, _Outcome, Proof | None]:
-            with _source(settings) as source:
-                reader = SourceReader(source, plan.table, deadline, clock, Limits.of(settings))
-                reader.prepare()
+            with visit(settings, plan.table, deadline=deadline, clock=clock, account=account) as (
+                source,
+                reader,
+            ):
                 schema = _source_schema(source, settings.source.database, plan.table)
                 schema = schema.without(plan.config.exclude_columns)
                 attempt = Attempt(
@@ -142,16 +144,6 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
             _log_unpacked(plan.table, run_id)
             attempt, outcome, proof = copied(_status(replication, plan.table, status), is_packed=False)
     return _result(attempt, outcome, proof, time.monotonic() - started)
-
-
-@contextlib.contextmanager
-def _source(settings: Settings) -> Iterator[Connection]:
-    """Open the source in one of the places that we may hold there."""
-    with (
-        connect(settings.source, is_dedicated=True) as source,
-        source_slot(source, settings.source_max_connections),
-    ):
-        yield source
 
 
 def _copied(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> tuple[_Outcome, Proof | None]:

@@ -108,6 +108,7 @@ def build_report(settings: Settings, run_id: str, now: datetime) -> RunReport:
             findings=ledger.findings(connection, run_id),
             coercions=ledger.coercions(connection, run_id),
             dbt=ledger.dbt_result(connection, run_id),
+            visits=ledger.visits(connection, run_id),
         )
 
 

@@ -19,6 +19,7 @@ from dental_etl.extract.attempt import Progress
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
+from dental_etl.pipeline.account import RunAccount
 from dental_etl.plan import TablePlan, as_planned, plan_table
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
@@ -70,19 +71,23 @@ def extract_phase(
         if claim is None:
             return None
         _require_time_left(claim, clock())
-        result = extract_table(
-            settings,
-            _plan(settings, claim, claim.refresh, clock()),
-            run_id=run_id,
-            fence=claim.fence,
-            deadline=deadline,
-            clock=clock,
-            prover=SourceProver(_reconcile_seconds(settings, table)),
-            helpers=helpers,
-            progress=_Watched(settings, claim),
-        )
-        with ledger_transaction(settings) as connection:
-            ledger.finish_extract(connection, claim, result, clock())
+        account = RunAccount(settings, run_id)
+        with account.kept():
+            result = extract_table(
+                settings,
+                _plan(settings, claim, claim.refresh, clock()),
+                run_id=run_id,
+                fence=claim.fence,
+                deadline=deadline,
+                clock=clock,
+                prover=SourceProver(_reconcile_seconds(settings, table)),
+                helpers=helpers,
+                progress=_Watched(settings, claim),
+                account=account,
+            )
+            with ledger_transaction(settings) as connection:
+                ledger.finish_extract(connection, claim, result, clock())
+                account.settle(connection)
     _log(Stage.EXTRACT, run_id, table, result.rows_written, result.seconds)
     return result
 
@@ -138,7 +143,11 @@ def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int
     if run.deadline is not None and clock() >= run.deadline:
         return 0
     plan = _plan(settings, where, run.refresh, clock())
-    return extract_chunk(settings, plan, number, run_id=run_id, deadline=run.deadline, clock=clock)
+    account = RunAccount(settings, run_id)
+    with account.kept():
+        return extract_chunk(
+            settings, plan, number, run_id=run_id, deadline=run.deadline, clock=clock, account=account
+        )
 
 
 def load_phase(

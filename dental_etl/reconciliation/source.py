@@ -193,12 +193,13 @@ class SourceProver:
             check="reconcile",
             severity=Severity.WARNING,
             table=attempt.table,
-            message="The window closed before the table was compared with the source: its changes are here, "
-            "but edits without a stamp and deletes may be missing until the next night.",
+            message="The window closed, or SOURCE_BUDGET_MB was used up, before the table was compared with the "
+            "source: its changes are here, but edits without a stamp and deletes may be missing until the next "
+            "night.",
         )
         return Proof(
             proven_at=self._status.proven_at,
-            proven_by="the window closed during the comparison",
+            proven_by="the comparison was cut short",
             findings=(finding,),
         )
 

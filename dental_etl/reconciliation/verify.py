@@ -15,9 +15,9 @@ from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataError, TableBusyError
 from dental_etl.extract import keys
 from dental_etl.extract.attempt import Attempt
-from dental_etl.extract.governor import Limits
 from dental_etl.extract.queries import KeyRange
 from dental_etl.extract.reading import SourceReader
+from dental_etl.extract.visiting import visit
 from dental_etl.load.action import Action
 from dental_etl.load.errors import load_errors
 from dental_etl.load.moved import Moved
@@ -32,7 +32,7 @@ from dental_etl.reconciliation import comparison
 from dental_etl.reconciliation.ranges import Depth
 from dental_etl.reconciliation.raw import prove_all_of_raw
 from dental_etl.run import RefreshMode, Value
-from dental_etl.tracking.locks import source_slot, table_lock
+from dental_etl.tracking.locks import table_lock
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
 
@@ -130,12 +130,7 @@ def _replica(
     depth: Depth,
 ) -> tuple[int, int, bool]:
     """Return the rows of the source and of the replica, and whether they are the same."""
-    with (
-        connect(settings.source, is_dedicated=True) as source,
-        source_slot(source, settings.source_max_connections),
-    ):
-        reader = SourceReader(source, config.table_name, deadline, clock, Limits.of(settings))
-        reader.prepare()
+    with visit(settings, config.table_name, deadline=deadline, clock=clock) as (source, reader):
         return _compare(_attempt(settings, config, replication, source, reader, clock), depth)
 
 

@@ -39,6 +39,7 @@ _REASONS = {
     "E_FENCED": "A newer attempt took over and did not finish; run it again",
     "E_TRANSACTION": "Other sessions stood in the way at every attempt; run it again",
     "E_DEADLINE": "The window closed first; the next night goes on from the checkpoint, or run it tonight",
+    "E_SOURCE_BUDGET": "SOURCE_BUDGET_MB was used up; the next night goes on from the checkpoint",
     "E_DATA": "Mend what the detail names, then run it again",
     "E_EXTRACT": "Mend what the detail names, then run it again",
     "E_PACKING": "Mend what the detail names, then run it again",

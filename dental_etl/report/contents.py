@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
 
 from dental_etl.run import (
     Category,
@@ -18,6 +19,7 @@ from dental_etl.run import (
     RunHeader,
     RunStatus,
     Severity,
+    SourceVisit,
     Stage,
     TableResult,
     TableStatus,
@@ -54,9 +56,15 @@ class Totals:
     retries: int
 
 
+#: A source whose strain has cost us that many seconds of pauses, and twice its reading, was busy.
+_BUSY_SECONDS, _BUSY_RATIO = 60.0, 2.0
+#: Causes of pauses that are others' needs.
+STRAIN = ("busy", "waiting", "locked")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceCost:
-    """What the clinic's server was asked to do."""
+    """What the clinic's server was asked to do, attempts that failed included."""
 
     reads: int
     seconds: float
@@ -64,6 +72,22 @@ class SourceCost:
     longest_read_seconds: float
     #: Table of that read; None when nothing was read.
     longest_read_table: str | None
+    #: Connections that were opened to read.
+    connections: int
+    #: Of them at the same time.
+    most_connections: int
+    #: Seconds in which a connection left the source alone, by cause, the longest first.
+    pauses: dict[str, float]
+
+    @property
+    def strain_seconds(self) -> float:
+        """Pauses that were made because others needed the source."""
+        return sum(self.pauses.get(cause, 0.0) for cause in STRAIN)
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether the source was in use for much of the time in which it was read."""
+        return self.strain_seconds > max(_BUSY_SECONDS, _BUSY_RATIO * self.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +104,8 @@ class RunReport:
     coercions: tuple[Coercion, ...]
     #: None while dbt has not been decided on.
     dbt: DbtResult | None
+    #: Connections to the source that are over.
+    visits: tuple[SourceVisit, ...] = ()
 
     @property
     def failed(self) -> tuple[TableResult, ...]:
@@ -152,14 +178,19 @@ class RunReport:
 
     @property
     def source_cost(self) -> SourceCost:
-        longest = max(self.tables, key=lambda table: table.longest_read_seconds, default=None)
+        # A run of an older version, and one that is at its first tables, knows its tables only.
+        read: tuple[SourceVisit | TableResult, ...] = self.visits or self.tables
+        longest = max(read, key=lambda one: one.longest_read_seconds, default=None)
         was_read = longest is not None and longest.longest_read_seconds > 0
         return SourceCost(
-            reads=sum(table.reads for table in self.tables),
-            seconds=sum(table.source_seconds for table in self.tables),
-            bytes_read=sum(table.bytes_read for table in self.tables),
+            reads=sum(one.reads for one in read),
+            seconds=sum(one.seconds if isinstance(one, SourceVisit) else one.source_seconds for one in read),
+            bytes_read=sum(one.bytes_read for one in read),
             longest_read_seconds=longest.longest_read_seconds if longest else 0.0,
             longest_read_table=longest.table if longest and was_read else None,
+            connections=len(self.visits),
+            most_connections=_most_at_once(self.visits),
+            pauses=_pauses(self.visits),
         )
 
     @property
@@ -178,6 +209,7 @@ def build(
     findings: Iterable[Finding] = (),
     coercions: Iterable[Coercion] = (),
     dbt: DbtResult | None = None,
+    visits: Iterable[SourceVisit] = (),
 ) -> RunReport:
     """Put the ledger's values in the report's order.
 
@@ -188,6 +220,7 @@ def build(
         findings: Everything the checks found.
         coercions: Counted values that PostgreSQL could not hold as they were.
         dbt: None before dbt has run or was skipped.
+        visits: Every connection to the source that is over.
     """
     return RunReport(
         header=header,
@@ -196,6 +229,7 @@ def build(
         findings=tuple(sorted(findings, key=_finding_order)),
         coercions=tuple(sorted(coercions, key=lambda c: (-c.rows, c.table, c.column, c.kind))),
         dbt=dbt,
+        visits=tuple(visits),
     )
 
 
@@ -246,6 +280,21 @@ _OUTCOME_SEVERITY = {
     Outcome.INCOMPLETE: Severity.WARNING,
 }
 _CATEGORIES = tuple(Category)
+
+
+def _most_at_once(visits: Sequence[SourceVisit]) -> int:
+    """Return how many visits overlap at most; who leaves makes room before the next one comes."""
+    moments = sorted([*((v.ended_at, -1) for v in visits), *((v.began_at, 1) for v in visits)])
+    # A visit of no time at all leaves before it comes; it was there all the same.
+    return max(1 if moments else 0, *accumulate((change for _, change in moments), initial=0))
+
+
+def _pauses(visits: Iterable[SourceVisit]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for visit in visits:
+        for cause, seconds in visit.pauses.items():
+            total[cause] = total.get(cause, 0.0) + seconds
+    return dict(sorted(total.items(), key=lambda pause: -pause[1]))
 
 
 def _urgency(table: TableResult) -> tuple[int, float, int, str]:

@@ -74,6 +74,7 @@ def _template() -> Template:
     )
     environment.globals.update(
         counted=wording.counted,
+        paused=wording.paused,
         run_name=wording.run_name,
         dbt_sentence=wording.dbt_sentence,
         seconds_of=contents.seconds_of,

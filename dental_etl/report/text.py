@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dental_etl.report.advice import next_steps
-from dental_etl.report.contents import Outcome, RunReport, failed_nodes, left_out_models
+from dental_etl.report.contents import STRAIN, Outcome, RunReport, failed_nodes, left_out_models
 from dental_etl.report.wording import (
     clock,
     count,
@@ -15,6 +15,7 @@ from dental_etl.report.wording import (
     headline,
     listed,
     outcome_word,
+    paused,
     run_name,
     shortened,
     size,
@@ -69,7 +70,11 @@ def _source(report: RunReport) -> str:
     longest = ""
     if cost.longest_read_table:
         longest = f", longest {duration(cost.longest_read_seconds)} ({cost.longest_read_table})"
-    return f"Source: {counted(cost.reads, 'read')}, {duration(cost.seconds)}{longest}."
+    most = f", {counted(cost.most_connections, 'connection')} at most" if cost.most_connections else ""
+    others = paused(cost.pauses, STRAIN)
+    pauses = f"; paused {others}" if others else ""
+    slow = " It was busy for much of the time, so it was read slowly." if cost.was_busy else ""
+    return f"Source: {counted(cost.reads, 'read')}, {duration(cost.seconds)}{longest}{most}{pauses}.{slow}"
 
 
 def _failures(report: RunReport) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from dental_etl.report.contents import Outcome, RunReport, failed_nodes, held_back_nodes
@@ -93,6 +93,20 @@ def outcome_word(report: RunReport) -> str:
 
 def run_name(report: RunReport) -> str:
     return f"{_KINDS[report.header.kind]} of {report.header.run_date.isoformat()}"
+
+
+_PAUSES = {
+    "pace": "resting between reads",
+    "busy": "while it was busy",
+    "waiting": "while others waited for locks",
+    "locked": "for tables that others had locked",
+}
+
+
+def paused(pauses: Mapping[str, float], causes: Iterable[str]) -> str:
+    """Return how long the source was left alone and why: ``12 s while it was busy``; empty if it was not."""
+    found = [(cause, pauses[cause]) for cause in causes if pauses.get(cause, 0.0) >= 1.0]
+    return ", ".join(f"{duration(seconds)} {_PAUSES.get(cause, cause)}" for cause, seconds in found)
 
 
 def headline(report: RunReport) -> str:

@@ -1,14 +1,12 @@
 """Session locks: who may write a table's replica, who may write its raw table, who may read the source.
 
-All of them belong to a server session, so they vanish with the process that held them. None of them
-waits for its holder, except the places at the source, which are meant to be queued for.
+All of them belong to a server session, so they vanish with the process that held them, and none of them
+waits for its holder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,7 +21,7 @@ _LOCK_NAME = "CONCAT('dental_etl:', SHA1(CONCAT(DATABASE(), '.', :name)))"
 _TAKE_TABLE = text(f"SELECT GET_LOCK({_LOCK_NAME}, 0)")
 _RELEASE_TABLE = text(f"SELECT RELEASE_LOCK({_LOCK_NAME})")
 # Places are counted per server, not per database: it is the server that must not feel us.
-_TAKE_SLOT = text("SELECT GET_LOCK(:name, :seconds)")
+_TAKE_SLOT = text("SELECT GET_LOCK(:name, 0)")
 _RELEASE_SLOT = text("SELECT RELEASE_LOCK(:name)")
 _TAKE_ADVISORY = text("SELECT CASE WHEN pg_try_advisory_lock(:key) THEN 1 ELSE 0 END")
 _RELEASE_ADVISORY = text("SELECT pg_advisory_unlock(:key)")
@@ -99,43 +97,34 @@ def advisory_key(name: str) -> int:
 
 
 @contextmanager
-def source_slot(connection: Connection, slots: int, *, wait_seconds: float = 300.0) -> Iterator[int]:
-    """Hold one of the places at the source server, counted over all workers and hosts.
+def source_slot(connection: Connection, slots: int) -> Iterator[int]:
+    """Hold one of the places at the source server, counted over all workers and hosts, without waiting.
 
     Args:
         connection: Source; the one that will read.
         slots: Number of places (``SOURCE_MAX_CONNECTIONS``).
-        wait_seconds: Longest wait for a place.
 
     Yields:
         The number of the place, from 1.
 
     Raises:
-        TableBusyError: No place became free in time.
+        TableBusyError: No place is free.
     """
-    slot = _wait_for_slot(connection, slots, time.monotonic() + wait_seconds)
+    slot = _free_slot(connection, slots)
     try:
         yield slot
     finally:
         _release(connection, _RELEASE_SLOT, name=slot_name(slot))
 
 
-def _wait_for_slot(connection: Connection, slots: int, until: float) -> int:
-    places = random.sample(
-        range(1, slots + 1), slots
-    )  # all workers asking in one order would queue at slot 1
-    while True:
-        for slot in places:
-            if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=slot_name(slot), seconds=0) == 1:
-                return slot
-        if time.monotonic() >= until:
-            raise TableBusyError(
-                f"All {slots} connections that dental_etl may hold at the source are taken; this is tried again. "
-                f"SOURCE_MAX_CONNECTIONS sets their number.",
-            )
-        # The server does the waiting: it wakes us the moment the place is given back.
-        if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=slot_name(places[0]), seconds=1) == 1:
-            return places[0]
+def _free_slot(connection: Connection, slots: int) -> int:
+    for slot in range(1, slots + 1):
+        if _scalar(connection, _TAKE_SLOT, Role.SOURCE, name=slot_name(slot)) == 1:
+            return slot
+    raise TableBusyError(
+        f"All {slots} connections that dental_etl may hold at the source are taken; this is tried again. "
+        f"SOURCE_MAX_CONNECTIONS sets their number.",
+    )
 
 
 def slot_name(slot: int) -> str:

@@ -50,7 +50,9 @@ def reader(sandbox_settings: Settings, visits: Connection) -> Iterator[SourceRea
 
 
 def prepared(connection: Connection, deadline: datetime | None = None) -> SourceReader:
-    reader = SourceReader(connection, "visit", deadline, lambda: datetime.now(UTC), Limits(rest_percent=0))
+    reader = SourceReader(
+        connection, "visit", deadline, lambda: datetime.now(UTC), limits=Limits(rest_percent=0)
+    )
     reader.prepare()
     return reader
 
@@ -101,7 +103,7 @@ def after(seconds: float, work: Callable[[], object]) -> threading.Timer:
 def test_a_calm_source_is_not_paused(reader: SourceReader) -> None:
     for _ in range(20):
         reader.row(COUNT)
-    assert (reader.strain, reader.totals.pauses) == (0, {})
+    assert (reader.strain, reader.cost.pauses) == (0, {})
 
 
 def test_a_read_of_a_locked_table_leaves_the_queue_and_comes_back(
@@ -111,7 +113,7 @@ def test_a_read_of_a_locked_table_leaves_the_queue_and_comes_back(
     unlocking = after(1.6, lambda: visits.exec_driver_sql("UNLOCK TABLES"))
     found = reader.row(COUNT)
     unlocking.join()
-    assert (found[0] if found else None, reader.totals.pauses[Cause.LOCKED] > 1.0) == (10, True)
+    assert (found[0] if found else None, reader.cost.pauses[Cause.LOCKED] > 1.0) == (10, True)
 
 
 def test_a_table_that_stays_locked_is_left_to_a_later_attempt(
@@ -132,7 +134,7 @@ def test_nothing_is_read_while_somebody_waits_for_a_lock(reader: SourceReader, v
         unlocking = after(0.6, lambda: visits.exec_driver_sql("UNLOCK TABLES"))
         reader.row(COUNT)
         unlocking.join()
-    assert 0.3 < reader.totals.pauses[Cause.WAITING] < 3.0
+    assert 0.3 < reader.cost.pauses[Cause.WAITING] < 3.0
 
 
 def test_a_lock_that_nobody_frees_is_not_waited_for_all_night(

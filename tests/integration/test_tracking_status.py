@@ -228,7 +228,7 @@ def test_no_more_readers_than_places(readers: list[Connection]) -> None:
         locks.source_slot(readers[0], 2),
         locks.source_slot(readers[1], 2),
         pytest.raises(TableBusyError),
-        locks.source_slot(readers[2], 2, wait_seconds=0.0),
+        locks.source_slot(readers[2], 2),
     ):
         pass
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dental_etl.report import Outcome, build, headline, next_steps, to_json, to_text, to_title
+from dental_etl.report import Outcome, build, headline, next_steps, to_html, to_json, to_text, to_title
 from dental_etl.report.contents import RunReport, retries, rows_per_second
 from dental_etl.report.wording import duration, listed, shortened, size
 from dental_etl.run import (
@@ -24,6 +24,7 @@ from dental_etl.run import (
     RunKind,
     RunStatus,
     Severity,
+    SourceVisit,
     Strategy,
     TableResult,
     TableStatus,
@@ -169,6 +170,59 @@ def test_a_finding_makes_a_good_night_louder() -> None:
 def test_failed_tables_come_first_and_the_slowest_loaded_next() -> None:
     made = report(table("fast"), table("slow", extract_seconds=9.0), not_run("late"), failed("broken"))
     assert [t.table for t in made.tables] == ["broken", "late", "slow", "fast"]
+
+
+def visit(name: str, begins: int, ends: int, **changes: Any) -> SourceVisit:
+    """A connection to the source, from one minute of the run to another."""
+    values: dict[str, Any] = {
+        "reads": 4,
+        "bytes_read": 1000,
+        "seconds": 2.0,
+        "longest_read_seconds": 0.2,
+        "pauses": {},
+    }
+    return SourceVisit(
+        table=name,
+        began_at=START + timedelta(minutes=begins),
+        ended_at=START + timedelta(minutes=ends),
+        **values | changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "most"),
+    [
+        pytest.param([], 0, id="none"),
+        pytest.param([(0, 1), (1, 2)], 1, id="one-after-the-other"),
+        pytest.param([(0, 5), (1, 2), (3, 4)], 2, id="two-beside-one"),
+        pytest.param([(0, 3), (1, 4), (2, 5)], 3, id="all-at-once"),
+        pytest.param([(2, 2), (2, 2)], 1, id="moments"),
+    ],
+)
+def test_connections_at_the_same_time_are_counted(minutes: list[tuple[int, int]], most: int) -> None:
+    made = report(table(), visits=[visit("patient", *one) for one in minutes])
+    assert made.source_cost.most_connections == most
+
+
+def test_attempts_that_failed_cost_the_source_too() -> None:
+    cost = report(table(reads=4), visits=[visit("patient", 0, 1), visit("patient", 2, 3)]).source_cost
+    assert (cost.connections, cost.reads, cost.seconds, cost.bytes_read) == (2, 8, 4.0, 2000)
+
+
+def test_pauses_are_told_with_their_causes() -> None:
+    pauses = {"pace": 9.0, "waiting": 90.0, "locked": 0.2}
+    text = to_text(report(table(), visits=[visit("patient", 0, 1, pauses=pauses)]))
+    assert "; paused 1 min 30 s while others waited for locks. It was busy for much of the time" in text
+
+
+def test_a_calm_source_is_not_called_busy() -> None:
+    cost = report(table(), visits=[visit("patient", 0, 1, pauses={"pace": 900.0, "busy": 59.0})]).source_cost
+    assert not cost.was_busy
+
+
+def test_the_page_tells_what_the_source_was_spared() -> None:
+    page = to_html(report(table(), visits=[visit("patient", 0, 1, pauses={"pace": 9.0})]))
+    assert ("1, 1 at once at most" in page, "9.0 s resting between reads" in page) == (True, True)
 
 
 def test_the_cost_to_the_source_names_the_longest_read() -> None:

@@ -75,6 +75,7 @@ from dental_etl.tracking.ledger.table_state import (
     results,
     stale_tables,
 )
+from dental_etl.tracking.ledger.visits import add_visits, bytes_read, visits
 
 __all__ = [
     "NEEDED",
@@ -87,7 +88,9 @@ __all__ = [
     "add_coercions",
     "add_findings",
     "add_notification",
+    "add_visits",
     "ask_later",
+    "bytes_read",
     "claim",
     "close_run",
     "coercions",
@@ -138,4 +141,5 @@ __all__ = [
     "silent_runs",
     "stale_tables",
     "steps_done",
+    "visits",
 ]

@@ -156,6 +156,24 @@ outage = Table(
 )
 Index("outage_one_open", outage.c.server, unique=True, postgresql_where=text("ended_at IS NULL"))
 
+#: Connections that have read at the source, and what each has cost.
+source_visit = Table(
+    "source_visit",
+    metadata,
+    Column("visit_id", BigInteger, Identity(), primary_key=True),
+    _run_id(is_key=False),
+    Column("table_name", Text, nullable=False),
+    _at("began_at", is_nullable=False),
+    _at("ended_at", is_nullable=False),
+    _count("reads"),
+    _count("bytes_read"),
+    _seconds("seconds"),
+    _seconds("longest_read_seconds"),
+    # Seconds by cause.
+    Column("pauses", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Index("source_visit_run_id", "run_id"),
+)
+
 #: Steps after the tables (verify, report, notify, transform) that are done.
 run_step = Table(
     "run_step",

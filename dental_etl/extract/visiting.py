@@ -1,0 +1,113 @@
+"""A visit to the source: a place there, a reader for one table, and the account of what it has cost."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from dental_etl.config import Settings
+from dental_etl.connections import connect
+from dental_etl.exceptions import TableBusyError
+from dental_etl.extract.governor import Limits
+from dental_etl.extract.reading import SourceReader
+from dental_etl.run import SourceVisit
+from dental_etl.tracking.locks import source_slot
+
+#: Longest wait for a place at the source.
+PATIENCE_SECONDS = 300.0
+_ASK_AGAIN_SECONDS = (0.3, 1.2)
+
+
+class Account(Protocol):
+    """Who keeps the books of a run's visits."""
+
+    def bytes_left(self) -> float:
+        """Return the bytes of rows that the run may still read; infinite without a budget."""
+
+    def visited(self, visit: SourceVisit) -> None:
+        """Take note of a visit that is over, however it ended."""
+
+
+class NoAccount:
+    """For visits that belong to no run: no budget, no books."""
+
+    def bytes_left(self) -> float:
+        return float("inf")
+
+    def visited(self, visit: SourceVisit) -> None:
+        """Forget it."""
+
+
+@contextmanager
+def visit(  # where, what, until when, and at whose cost
+    settings: Settings,
+    table: str,
+    *,
+    deadline: datetime | None,
+    clock: Callable[[], datetime],
+    account: Account | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Iterator[tuple[Connection, SourceReader]]:
+    """Open the source in one of the places that we may hold there, ready to read one table.
+
+    Args:
+        settings: The source, and the number of places.
+        table: What will be read.
+        deadline: When the source must be left alone; None if never.
+        clock: Returns the current time, aware.
+        account: Told what the visit has cost, when it ends.
+        patience_seconds: Longest wait for a place.
+
+    Raises:
+        TableBusyError: No place became free in time.
+        DatabaseError: By the server's error number.
+    """
+    books = account or NoAccount()
+    with _place(settings, patience_seconds) as source:
+        reader = SourceReader(
+            source, table, deadline, clock, limits=Limits.of(settings), bytes_left=books.bytes_left
+        )
+        began_at = clock()
+        try:
+            reader.prepare()
+            yield source, reader
+        finally:
+            books.visited(_account_of(table, reader, began_at, clock()))
+
+
+@contextmanager
+def _place(settings: Settings, patience_seconds: float) -> Iterator[Connection]:
+    """Wait for a place without a connection: who waits at the source would be one more session there."""
+    until = time.monotonic() + patience_seconds
+    while True:
+        with ExitStack() as stack:
+            source = stack.enter_context(connect(settings.source, is_dedicated=True))
+            try:
+                stack.enter_context(source_slot(source, settings.source_max_connections))
+            except TableBusyError:
+                if time.monotonic() >= until:
+                    raise
+            else:
+                yield source
+                return
+        time.sleep(random.uniform(*_ASK_AGAIN_SECONDS))  # noqa: S311  # so that not all ask at once
+
+
+def _account_of(table: str, reader: SourceReader, began_at: datetime, ended_at: datetime) -> SourceVisit:
+    cost = reader.cost
+    return SourceVisit(
+        table=table,
+        began_at=began_at,
+        ended_at=ended_at,
+        reads=cost.reads,
+        bytes_read=cost.bytes,
+        seconds=cost.seconds,
+        longest_read_seconds=cost.longest_seconds,
+        pauses={str(cause): seconds for cause, seconds in cost.pauses.items()},
+    )

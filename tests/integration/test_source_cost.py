@@ -1,0 +1,94 @@
+"""What a night costs the source: counted in the ledger, told in the report, and bounded."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from dental_etl.config import Settings
+from dental_etl.exceptions import TableBusyError
+from dental_etl.extract.visiting import visit
+from dental_etl.report import RunReport, to_text
+from dental_etl.run import TableStatus
+from dental_etl.sandbox.state import Sandbox
+from tests.nights import Nights
+
+
+@pytest.fixture
+def nights(sandbox: Sandbox, sandbox_settings: Settings, tmp_path: Path) -> Nights:
+    """Two tables of 2 MB each."""
+    made = Nights(sandbox, sandbox_settings, tmp_path)
+    for name in ("first", "second"):
+        made.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, note varchar(1100)) ENGINE=MyISAM")
+        made.execute(f"INSERT INTO {name} SELECT seq, REPEAT('x', 1000) FROM seq_1_to_2000")
+    return made
+
+
+@pytest.fixture
+def bounded(nights: Nights) -> RunReport:
+    """A night that may read 1 MB."""
+    unbounded, nights.settings = nights.settings, replace(nights.settings, source_budget_mb=1)
+    report = nights.play()
+    nights.settings = unbounded
+    return report
+
+
+def test_a_night_tells_what_it_has_cost(nights: Nights) -> None:
+    cost = nights.play().source_cost
+    assert (cost.connections, cost.most_connections, cost.bytes_read > 4_000_000) == (2, 1, True)
+
+
+def test_what_the_budget_does_not_allow_is_left_out(bounded: RunReport) -> None:
+    left = [table for table in bounded.tables if table.status is TableStatus.NOT_RUN]
+    assert [table.error_code for table in left] == ["E_SOURCE_BUDGET"]
+    assert "SOURCE_BUDGET_MB" in (left[0].error_detail or "")
+
+
+def test_the_budget_is_told_to_whoever_reads_the_message(bounded: RunReport) -> None:
+    assert f"Not run: {bounded.left_out[0].table}." in to_text(bounded)
+
+
+def test_what_was_left_out_comes_the_next_night(bounded: RunReport, nights: Nights) -> None:
+    assert bounded.left_out
+    assert nights.play().pipeline_success
+    assert nights.differing_replicas() == []
+
+
+@pytest.fixture
+def crowded(sandbox_settings: Settings, source_admin: Connection) -> Settings:
+    """Two places at the source."""
+    return replace(sandbox_settings, source_max_connections=2)
+
+
+def test_never_more_readers_than_places(crowded: Settings) -> None:
+    inside = threading.Semaphore(2)
+
+    def read(_: int) -> bool:
+        with visit(crowded, "visit", deadline=None, clock=lambda: datetime.now(UTC)) as (_source, reader):
+            is_alone = inside.acquire(blocking=False)
+            reader.row("SELECT SLEEP(0.1)")
+            if is_alone:
+                inside.release()
+            return is_alone
+
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        assert all(pool.map(read, range(6)))
+
+
+def test_whoever_finds_no_place_in_time_comes_back_later(crowded: Settings) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    with (
+        visit(crowded, "a", deadline=None, clock=now),
+        visit(crowded, "b", deadline=None, clock=now),
+        pytest.raises(TableBusyError),
+        visit(crowded, "c", deadline=None, clock=now, patience_seconds=0.0),
+    ):
+        pass
