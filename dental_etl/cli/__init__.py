@@ -27,6 +27,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType({
     "analyze": Command(module=f"{_HERE}.setup", help="Read the source's schema and write tables.yml."),
     "validate": Command(module=f"{_HERE}.setup", help="Check everything that a night checks first."),
     "test-connections": Command(module=f"{_HERE}.setup", help="Connect to the three databases."),
+    "plan": Command(module=f"{_HERE}.plan", help="Show what a run would do, why, and whether it fits."),
+    "explain": Command(module=f"{_HERE}.explain", help="Tell everything about one table."),
     "run": Command(module=f"{_HERE}.runs", help="Run tables in this process, no broker needed."),
     "status": Command(module=f"{_HERE}.runs", help="Show where a run stands; with --watch, until it ends."),
     "runs": Command(module=f"{_HERE}.runs", help="List the newest runs."),

@@ -96,7 +96,7 @@ def new_copy_id(attempt: Attempt) -> str:
 
 def cut(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
     """Return the ranges of a new copy; walks the key's index at the source and reads no row."""
-    return _chunks(attempt, copy_id, None, list(_bounds(attempt, _chunk_rows(attempt.plan.config))))
+    return _chunks(attempt, copy_id, None, list(_bounds(attempt, chunk_rows(attempt.plan.config))))
 
 
 def cut_by_replica(attempt: Attempt, copy_id: str, after: Key | None) -> tuple[Chunk, ...]:
@@ -104,7 +104,7 @@ def cut_by_replica(attempt: Attempt, copy_id: str, after: Key | None) -> tuple[C
 
     Any cuts are right, whatever keys have come and gone since: the last range has no end.
     """
-    bounds = _replica_bounds(attempt, after, _chunk_rows(attempt.plan.config))
+    bounds = _replica_bounds(attempt, after, chunk_rows(attempt.plan.config))
     return _chunks(attempt, copy_id, after, list(bounds))
 
 
@@ -217,7 +217,8 @@ def _after(chunk: Chunk, position: Key | None, found: Moved) -> Chunk:
     )
 
 
-def _chunk_rows(config: TableConfig) -> int:
+def chunk_rows(config: TableConfig) -> int:
+    """Return about how many rows a range of a large table has; pure."""
     even = config.estimated_rows // _LEAST_CHUNKS
     return max(config.batch_size, min(even, config.batch_size * _READS_PER_CHUNK))
 

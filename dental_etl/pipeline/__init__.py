@@ -21,6 +21,7 @@ from dental_etl.pipeline.night import (
     validate_run,
 )
 from dental_etl.pipeline.outage import answered, ask, notice, park_table
+from dental_etl.pipeline.outlook import look_ahead
 from dental_etl.pipeline.tables import (
     Clock,
     Helpers,
@@ -51,6 +52,7 @@ __all__ = [
     "ledger_transaction",
     "load_chunk_phase",
     "load_phase",
+    "look_ahead",
     "look",
     "notice",
     "notify_run",

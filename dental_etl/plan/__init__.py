@@ -4,7 +4,7 @@ from dental_etl.plan.estimate import Basis, Estimate
 from dental_etl.plan.history import NIGHTS, ExtractAction, TableHistory, histories
 from dental_etl.plan.night import Knowledge, Night, Slot, Timetable, order, plan_night, timetable
 from dental_etl.plan.tables import TablePlan, is_gap_too_long, plan_table
-from dental_etl.plan.treatment import as_planned
+from dental_etl.plan.treatment import as_planned, with_rows
 
 __all__ = [
     "NIGHTS",
@@ -24,4 +24,5 @@ __all__ = [
     "plan_night",
     "plan_table",
     "timetable",
+    "with_rows",
 ]
