@@ -54,7 +54,7 @@ def plan(
         console.print_json(seen.to_json())
         return
     for line in _lines(seen):
-        console.out.print(line, soft_wrap=False)
+        console.out.print(line, soft_wrap=not console.out.is_terminal)
 
 
 def _lines(seen: Outlook) -> Iterator[Text]:
@@ -90,7 +90,10 @@ def _figures(plan: TablePlan) -> str:
 
 
 def _folded(text: str) -> Iterator[Text]:
-    """Fold at words, so that a line begins where the one above it does."""
+    """Fold at words on a terminal; what reads a pipe wants whole lines."""
+    if not console.out.is_terminal:
+        yield Text(_INDENT + text, no_wrap=True, overflow="ignore")
+        return
     for line in Text(text).wrap(console.out, max(console.out.width - len(_INDENT), 40)):
         yield Text(_INDENT + line.plain.rstrip(), style="dim")
 
@@ -99,7 +102,9 @@ def _why(seen: Outlook, plan: TablePlan) -> str:
     config = plan.config
     parts = [f"{plan.strategy}: {plan.reason}"]
     if config.primary_incremental_column is not None:
-        parts.append(f"cursor {config.primary_incremental_column} less {config.overlap_minutes} min")
+        is_key = config.primary_incremental_column in config.primary_key
+        overlap = "" if is_key else f" less {config.overlap_minutes} min"
+        parts.append(f"cursor {config.primary_incremental_column}{overlap}")
     if seen.would_resume(plan):
         parts.append("has a checkpoint")
     if seen.ranges(plan) > 1:
@@ -118,9 +123,7 @@ def _summary(seen: Outlook) -> Iterator[str]:
     )
     guessed = sum(one.basis is Basis.ANALYSIS for one in estimates)
     if guessed:
-        yield (
-            f"~ {wording.counted(guessed, 'time')} from the analysis; the others are medians of the last nights."
-        )
+        yield f"~ marks what is estimated from the analysis ({guessed} of {len(estimates)}); else medians of nights."
     yield _window(seen)
     yield from _source(seen)
 

@@ -26,7 +26,13 @@ from dental_etl.tracking.status import (
     record_started,
 )
 from dental_etl.wire import names
-from dental_etl.wire.catalog import CURSOR_INDEX, changed_table_ddl, cursor_index_ddl, read_schema
+from dental_etl.wire.catalog import (
+    CURSOR_INDEX,
+    changed_table_ddl,
+    create_table_ddl,
+    cursor_index_ddl,
+    read_schema,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -109,16 +115,12 @@ def _count(attempt: Attempt, table: str) -> int:
 
 def finish_publication(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     """Rename the shadow into place if that has not happened yet, and flag the table as rewritten."""
-    table, shadow = names.mysql(attempt.table), names.mysql(names.shadow_table(attempt.table))
     retired = names.mysql(queries.retired_table(attempt.table))
     with attempt.errors():
         if _schema(attempt, names.shadow_table(attempt.table)) is not None:
             _index_cursor(attempt, names.shadow_table(attempt.table))
             attempt.run(f"DROP TABLE IF EXISTS {retired}")
-            if _schema(attempt, attempt.table) is not None:
-                attempt.run(f"RENAME TABLE {table} TO {retired}, {shadow} TO {table}")
-            else:
-                attempt.run(f"RENAME TABLE {shadow} TO {table}")
+            attempt.run(renaming(attempt.table, has_replica=_schema(attempt, attempt.table) is not None))
         _renew_outbox(attempt)
     with attempt.transaction():
         status = record_copied(
@@ -131,6 +133,31 @@ def finish_publication(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     with attempt.errors():
         attempt.run(f"DROP TABLE IF EXISTS {retired}")
     return status
+
+
+def rewriting(schema: TableSchema, cursor: str | None, *, has_replica: bool) -> tuple[str, ...]:
+    """Write what a whole copy does to the replica's structure, before it is done; pure.
+
+    Args:
+        schema: Structure of the source's table.
+        cursor: Its cursor column; None for a table without.
+        has_replica: Whether there is one already.
+    """
+    shadow = names.shadow_table(schema.name)
+    index = cursor_index_ddl(schema, shadow, cursor) if cursor is not None else None
+    return (
+        create_table_ddl(schema, name=shadow),
+        *([] if index is None else [index]),
+        renaming(schema.name, has_replica=has_replica),
+    )
+
+
+def renaming(table: str, *, has_replica: bool) -> str:
+    """Write what puts a full shadow into the replica's place."""
+    name, shadow = names.mysql(table), names.mysql(names.shadow_table(table))
+    retired = names.mysql(queries.retired_table(table))
+    away = f"{name} TO {retired}, " if has_replica else ""
+    return f"RENAME TABLE {away}{shadow} TO {name}"
 
 
 def _index_cursor(attempt: Attempt, shadow: str) -> None:

@@ -91,7 +91,8 @@ def _batch_size(config: TableConfig, history: TableHistory) -> tuple[dict[str, i
     pace = history.source_rows_per_second
     aims = [AIM_BYTES / max(size, 1.0), *([] if pace is None else [pace * AIM_SECONDS])]
     rows = min(max(round(min(aims)), LEAST_BATCH_ROWS), MOST_BATCH_ROWS)
-    if max(rows, config.batch_size) < _WORTH_CHANGING * min(rows, config.batch_size):
+    least, most = sorted((rows, config.batch_size))
+    if most < _WORTH_CHANGING * least or config.estimated_rows <= least:
         return None
     paced = "" if pace is None else f", {pace:,.0f} rows/s at the source"
     note = f"reads of {rows:,} rows instead of {config.batch_size:,}: a row has {size:,.0f} bytes{paced}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, select
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, inspect, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
@@ -71,6 +71,12 @@ def read_proof(connection: Connection, table: str) -> ProofStatus:
         if name != "table_name"
     }
     return ProofStatus(table=table, **values)
+
+
+def find_proof(connection: Connection, table: str) -> ProofStatus:
+    """Return what is known about a replica as `read_proof` does, also where nothing was ever proven."""
+    is_there = inspect(connection).has_table(_PROOF.name)
+    return read_proof(connection, table) if is_there else ProofStatus(table=table)
 
 
 def record_proof(connection: Connection, status: ProofStatus) -> None:
