@@ -12,14 +12,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from dental_etl import pipeline
 from dental_etl.cli import console
-from dental_etl.pipeline.explanation import Explanation
+from dental_etl.pipeline import explanation
+from dental_etl.pipeline.explanation import Explanation, Structure
 from dental_etl.plan import Basis, ExtractAction
 from dental_etl.report import wording
 from dental_etl.run import RefreshMode, TableResult, TableStatus
+from dental_etl.run_window import CENTRAL
 
-_LABEL = 11
+_LABEL = 13
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +36,7 @@ def explain(
 
     The clinic's server is asked inside the window only, about the structure alone.
     """
-    told = pipeline.explain(console.settings(), table, console.now())
+    told = explanation.explain(console.settings(), table, console.now())
     if as_json:
         console.print_json(told.to_json())
         return
@@ -75,7 +76,7 @@ def _treatment(told: Explanation) -> Iterator[str]:
     yield f"strategy\t{config.extraction_strategy}: {config.strategy_reason}"
     yield (
         f"size\t{config.performance_category}, {wording.counted(config.estimated_rows, 'row')}, "
-        f"{config.estimated_size_mb:,.1f} MB by tables.yml; {config.engine or 'engine unknown'}"
+        f"{wording.size(config.estimated_size_mb * 1024 * 1024)} by tables.yml; {config.engine or 'engine unknown'}"
     )
     yield f"reads\tof {config.batch_size:,} rows at most; {config.processing_priority} priority"
     yield f"key\t{', '.join(config.primary_key) or 'none: a changed row cannot be told from a new one'}"
@@ -148,7 +149,7 @@ def _unchanged(told: Explanation) -> Iterator[str]:
     if told.proof.fingerprint is not None:
         yield (
             "The source's file: rows, size and time of its last write are what they were when the table was "
-            "last compared. Nothing is read then."
+            "last compared. While that stays so, no row is read."
         )
     else:
         yield (
@@ -183,27 +184,24 @@ def _by_action(results: tuple[TableResult, ...]) -> dict[ExtractAction, list[Tab
 
 def _structure(told: Explanation) -> Iterator[str]:
     structure = told.structure
-    if not structure.is_source_asked:
-        yield "source\tnot asked by day; compared are the replica and raw"
-    elif structure.error_code is not None:
-        yield f"source\tdid not tell ({structure.error_code}); compared are the replica and raw"
-    elif not structure.source_drift:
-        yield "source\tas it was at the last complete copy, or not copied yet"
-    for line in structure.source_drift:
-        yield f"source\t{line}"
-    for statement in structure.replica_statements:
-        yield f"replica\t{statement}"
-    for line in structure.raw.drift:
-        yield f"raw\t{line}"
-    for statement in structure.raw.statements:
-        yield f"raw\t{statement}"
+    yield from (f"source\t{line}" for line in structure.source_drift or (_source(structure),))
+    yield from (f"replica\t{statement}" for statement in structure.replica_statements)
+    yield from (f"raw\t{line}" for line in (*structure.raw.drift, *structure.raw.statements))
     if structure.raw_error is not None:
         yield f"raw\t{structure.raw_error}"
-    if not structure.raw.statements and structure.raw_error is None:
+    elif not structure.raw.statements:
         yield "raw\thas the columns that it needs"
     if structure.raw.views:
         done = "taken down and made again" if structure.raw.rebuilds_views else "stay as they are"
         yield f"views\t{wording.listed(structure.raw.views, 12)}: {done}"
+
+
+def _source(structure: Structure) -> str:
+    if not structure.is_source_asked:
+        return "not asked by day; the replica and raw are compared"
+    if structure.error_code is not None:
+        return f"did not tell ({structure.error_code}); the replica and raw are compared"
+    return "as it was at the last complete copy, or not copied yet"
 
 
 def _results(told: Explanation) -> Iterator[str]:
@@ -218,13 +216,17 @@ def _results(told: Explanation) -> Iterator[str]:
 
 def _when(result: TableResult) -> str:
     moment = result.started_at or result.finished_at
-    return "-" if moment is None else f"{moment:%m-%d %H:%M}"
+    return "-" if moment is None else f"{moment.astimezone(CENTRAL):%m-%d %H:%M}"
 
 
 def _what(result: TableResult) -> str:
     if result.status is not TableStatus.LOADED:
-        return f"{result.status.replace('_', ' ')} {result.error_code or ''} {result.error_detail or ''}".strip()
-    expected = "" if result.expected_seconds is None else f" ({wording.duration(result.expected_seconds)} expected)"
+        return (
+            f"{result.status.replace('_', ' ')} {result.error_code or ''} {result.error_detail or ''}".strip()
+        )
+    expected = (
+        "" if result.expected_seconds is None else f" ({wording.duration(result.expected_seconds)} expected)"
+    )
     asked = " asked for" if result.refresh is not RefreshMode.INCREMENTAL else ""
     return (
         f"{result.extract_action or result.strategy}, load {result.load_action}{asked}: "

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from dental_etl import pipeline
 from dental_etl.cli import console
 from dental_etl.exceptions import ConfigurationError
-from dental_etl.pipeline.outlook import Outlook
+from dental_etl.pipeline.outlook import Outlook, look_ahead
 from dental_etl.plan import Basis, TablePlan
 from dental_etl.report import wording
 from dental_etl.run import Category, RefreshMode
@@ -25,12 +24,16 @@ def add_to(app: typer.Typer) -> None:
 
 def plan(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Every table of tables.yml: the default.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every table of tables.yml: the default.")
+    ] = False,
     table: Annotated[
         list[str] | None, typer.Option("--table", "-t", help="This table; may be repeated.")
     ] = None,
     category: Annotated[Category | None, typer.Option(help="The tables of one size.")] = None,
-    force_full: Annotated[bool, typer.Option("--force-full", help="As if everything were read again.")] = False,
+    force_full: Annotated[
+        bool, typer.Option("--force-full", help="As if everything were read again.")
+    ] = False,
     max_workers: Annotated[
         int | None, typer.Option(min=1, max=50, help="Default: SOURCE_MAX_CONNECTIONS.")
     ] = None,
@@ -42,7 +45,7 @@ def plan(
     """
     if sum((everything, bool(table), category is not None)) > 1:
         raise ConfigurationError("Say which tables: --all, or --table NAME (repeatable), or --category SIZE.")
-    seen = pipeline.look_ahead(
+    seen = look_ahead(
         console.settings(),
         console.now(),
         names=table or (),

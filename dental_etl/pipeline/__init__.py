@@ -21,7 +21,6 @@ from dental_etl.pipeline.night import (
     validate_run,
 )
 from dental_etl.pipeline.outage import answered, ask, notice, park_table
-from dental_etl.pipeline.outlook import look_ahead
 from dental_etl.pipeline.tables import (
     Clock,
     Helpers,
@@ -52,7 +51,6 @@ __all__ = [
     "ledger_transaction",
     "load_chunk_phase",
     "load_phase",
-    "look_ahead",
     "look",
     "notice",
     "notify_run",

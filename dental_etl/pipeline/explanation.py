@@ -33,13 +33,14 @@ class Structure(Value):
 
     #: Whether the source's information_schema was asked, or only our own databases.
     is_source_asked: bool
+    #: What would be done to raw.
+    raw: Preview
     #: Code of the error where the source did not answer.
     error_code: str | None = None
     #: Changes at the source since the last complete copy, in words.
     source_drift: tuple[str, ...] = ()
     #: What the next extract would execute at the replica.
     replica_statements: tuple[str, ...] = ()
-    raw: Preview = Preview()
     #: Why raw cannot take the structure; None where it can.
     raw_error: str | None = None
 
