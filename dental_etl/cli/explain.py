@@ -187,8 +187,9 @@ def _structure(told: Explanation) -> Iterator[str]:
     yield from (f"source\t{line}" for line in structure.source_drift or (_source(structure),))
     yield from (f"replica\t{statement}" for statement in structure.replica_statements)
     yield from (f"raw\t{line}" for line in (*structure.raw.drift, *structure.raw.statements))
-    if structure.raw_error is not None:
-        yield f"raw\t{structure.raw_error}"
+    refusal = structure.raw_error or structure.raw.refusal
+    if refusal is not None:
+        yield f"raw\t{refusal}"
     elif not structure.raw.statements:
         yield "raw\thas the columns that it needs"
     if structure.raw.views:

@@ -58,7 +58,7 @@ def heal(attempt: Attempt, status: CopyStatus, before: str | None) -> tuple[str,
         return None
     old = TableSchema.from_json(json.loads(before))
     found = alteration.changes(old, attempt.schema)
-    if not alteration.is_possible(old, attempt.schema, found) or not _can_be_altered(attempt, replica):
+    if not alteration.is_possible(old, attempt.schema, found) or not _can_be_altered(replica, attempt.schema):
         return None
     seen = {column.name: _common(attempt, column) for column in _new_columns(attempt, replica, found)}
     found = found.without_renames(new for new, common in seen.items() if common.value is not None)
@@ -70,12 +70,26 @@ def heal(attempt: Attempt, status: CopyStatus, before: str | None) -> tuple[str,
     return _words(found) if _alter(attempt, written, _altered_columns(found)) else None
 
 
-def _can_be_altered(attempt: Attempt, replica: TableSchema) -> bool:
-    return (
-        replica.is_transactional
-        and replica.primary_key == attempt.schema.primary_key
-        and keys.is_pageable(attempt.schema)
-    )
+def altering(before: TableSchema, replica: TableSchema, now: TableSchema) -> tuple[str, ...] | None:
+    """Write what `heal` would execute, without the values of new columns, for which it looks into rows; pure.
+
+    Args:
+        before: The source's structure at the last complete copy.
+        replica: As the replication server describes it.
+        now: The source's table.
+
+    Returns:
+        The statements; None when the table has to be copied again.
+    """
+    found = alteration.changes(before, now)
+    if not alteration.is_possible(before, now, found) or not _can_be_altered(replica, now):
+        return None
+    written = alteration.clauses(replica, now, found, {})
+    return (_statement(now.name, written),) if written else ()
+
+
+def _can_be_altered(replica: TableSchema, now: TableSchema) -> bool:
+    return replica.is_transactional and replica.primary_key == now.primary_key and keys.is_pageable(now)
 
 
 def _new_columns(attempt: Attempt, replica: TableSchema, found: alteration.Changes) -> tuple[Column, ...]:
@@ -115,7 +129,7 @@ def _alter(attempt: Attempt, written: tuple[str, ...], columns: frozenset[str]) 
         return True
     try:
         with attempt.errors():
-            attempt.run(f"ALTER TABLE {names.mysql(attempt.table)} {', '.join(written)}")
+            attempt.run(_statement(attempt.table, written))
     except DatabaseQueryError as error:
         logger.info(
             "The replica of %s cannot be altered in place (%s), so the table is copied",
@@ -125,6 +139,10 @@ def _alter(attempt: Attempt, written: tuple[str, ...], columns: frozenset[str]) 
         )
         return False
     return True
+
+
+def _statement(table: str, written: tuple[str, ...]) -> str:
+    return f"ALTER TABLE {names.mysql(table)} {', '.join(written)}"
 
 
 def _altered_columns(found: alteration.Changes) -> frozenset[str]:

@@ -5,6 +5,7 @@ Rows are patients, and a key or a cursor may be part of one: only stamps are tol
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 from dental_etl.config import Role, Settings, TableConfig, TableSchema, read_overrides, read_tables
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataLoadingError, ETLPipelineError
-from dental_etl.extract import drift, publishing
+from dental_etl.extract import drift, healing, publishing
 from dental_etl.load.preview import Preview, preview
 from dental_etl.load.raw_table import raw_table
 from dental_etl.pipeline.outlook import Outlook, look_ahead
@@ -109,9 +110,11 @@ def explain(settings: Settings, table: str, now: datetime) -> Explanation:
     """
     config = read_tables(settings.tables_file).get(table)
     with connect(settings.replication) as connection, database_errors(Role.REPLICATION, table=table):
-        replica = read_schema(connection, settings.replication.database, table)
         proof = proofs.find_proof(connection, table)
-        copied_schema = status.find_source_schema(connection, table)
+        copies = _Copies(
+            replica=read_schema(connection, settings.replication.database, table),
+            copied=status.find_source_schema(connection, table),
+        )
     schema = settings.analytics.schema
     with ledger_transaction(settings) as connection:
         loaded = status.read_load_statuses(connection, schema).get(table)
@@ -125,35 +128,43 @@ def explain(settings: Settings, table: str, now: datetime) -> Explanation:
         loaded=loaded,
         proof=proof,
         results=results,
-        structure=_structure(settings, config, replica, copied_schema, is_open=settings.window.is_open(now)),
+        structure=_structure(settings, config, copies, is_open=settings.window.is_open(now)),
     )
 
 
-def _structure(
-    settings: Settings,
-    config: TableConfig,
-    replica: TableSchema | None,
-    copied_schema: str | None,
-    *,
-    is_open: bool,
-) -> Structure:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copies:
+    """What our databases know about the structure."""
+
+    #: The replica's; None when there is none.
+    replica: TableSchema | None
+    #: The source's at the last complete copy, JSON; None before the first.
+    copied: str | None
+
+
+def _structure(settings: Settings, config: TableConfig, copies: _Copies, *, is_open: bool) -> Structure:
     source, code = _source_schema(settings, config) if is_open else (None, None)
-    found = drift.changes(copied_schema, source) if source is not None else ()
-    raw, raw_error = _raw(settings, source or replica or config.schema)
-    cursor = config.primary_incremental_column
-    is_rewritten = source is not None and (bool(found) or replica is None)
+    found = drift.changes(copies.copied, source) if source is not None else ()
+    raw, raw_error = _raw(settings, source or copies.replica or config.schema)
+    is_changed = bool(found) or copies.replica is None
     return Structure(
         is_source_asked=is_open,
         error_code=code,
         source_drift=found,
-        replica_statements=(
-            publishing.rewriting(source, cursor, has_replica=replica is not None)
-            if is_rewritten and source is not None
-            else ()
-        ),
+        replica_statements=_at_replica(config, copies, source) if source and is_changed else (),
         raw=raw,
         raw_error=raw_error,
     )
+
+
+def _at_replica(config: TableConfig, copies: _Copies, source: TableSchema) -> tuple[str, ...]:
+    if copies.replica is not None and copies.copied is not None:
+        before = TableSchema.from_json(json.loads(copies.copied))
+        altered = healing.altering(before, copies.replica, source)
+        if altered is not None:
+            return altered
+    has_replica = copies.replica is not None
+    return publishing.rewriting(source, config.primary_incremental_column, has_replica=has_replica)
 
 
 def _source_schema(settings: Settings, config: TableConfig) -> tuple[TableSchema | None, str | None]:

@@ -136,7 +136,7 @@ def read_source_schema(connection: Connection, table: str) -> str | None:
 
 def find_source_schema(connection: Connection, table: str) -> str | None:
     """Return the same as `read_source_schema`, also where no extract was ever begun."""
-    return read_source_schema(connection, table) if inspect(connection).has_table(_COPY.name) else None
+    return read_source_schema(connection, table) if inspect(connection).has_table(COPY.name) else None
 
 
 def take_fence(connection: Connection, table: str, fence: int, *, run_id: str | None = None) -> CopyStatus:
