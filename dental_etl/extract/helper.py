@@ -16,6 +16,7 @@ from dental_etl.extract.shadow import FILLING
 from dental_etl.extract.visiting import Account, visit
 from dental_etl.plan import TablePlan
 from dental_etl.tracking.chunks import ensure_chunks, read_chunk
+from dental_etl.tracking.on_demand import created_if_missing
 from dental_etl.tracking.status import read_copy_status
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
@@ -55,8 +56,9 @@ def extract_chunk(
     with contextlib.ExitStack() as stack:
         replication = stack.enter_context(connect(settings.replication, is_dedicated=True))
         with database_errors(Role.REPLICATION, table=plan.table, stage="extract", run_id=run_id):
-            ensure_chunks(replication)
-            chunk = read_chunk(replication, plan.table, number)
+            chunk = created_if_missing(
+                replication, ensure_chunks, lambda: read_chunk(replication, plan.table, number)
+            )
             status = read_copy_status(replication, plan.table)
             replication.rollback()
         checkpoint = Checkpoint.from_text(status.checkpoint) if status else None

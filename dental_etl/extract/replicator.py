@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from dental_etl.config import Role, Settings, TableSchema
-from dental_etl.connections import connect, database_errors
+from dental_etl.connections import connect, database_errors, value_at_once
 from dental_etl.exceptions import (
     DatabaseError,
     DataExtractionError,
@@ -31,6 +31,7 @@ from dental_etl.extract.visiting import Account, visit
 from dental_etl.plan import ExtractAction, TablePlan
 from dental_etl.run import CopyStatus, ExtractResult, Stage, Strategy
 from dental_etl.tracking.locks import table_lock
+from dental_etl.tracking.on_demand import created_if_missing
 from dental_etl.tracking.status import (
     CopiedTable,
     ensure_copy_status,
@@ -48,7 +49,7 @@ __all__ = ["Progress", "extract_table"]
 
 logger = logging.getLogger(__name__)
 
-_BOUND_WAITS = text("SET SESSION lock_wait_timeout = 300")
+_BOUND_WAITS = "SET SESSION lock_wait_timeout = 300"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +177,13 @@ def _status(replication: Connection, table: str, before: CopyStatus) -> CopyStat
 def _begin(replication: Connection, table: str, fence: int, run_id: str) -> CopyStatus:
     with database_errors(Role.REPLICATION, table=table, stage=Stage.EXTRACT, run_id=run_id):
         # A rename waits for whoever reads the table; the server's own patience is a day.
-        replication.execute(_BOUND_WAITS)
-        ensure_copy_status(replication)
-        with replication.begin():
-            return take_fence(replication, table, fence, run_id=run_id)
+        value_at_once(replication, _BOUND_WAITS, {})
+
+        def take() -> CopyStatus:
+            with replication.begin():
+                return take_fence(replication, table, fence, run_id=run_id)
+
+        return created_if_missing(replication, ensure_copy_status, take)
 
 
 def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outcome:

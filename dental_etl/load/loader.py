@@ -153,7 +153,8 @@ def load_table(
         )
         finish(loaded, proof, run_id=run_id)
         before_commit(analytics, result)
-    _empty_outbox(settings, result)
+    if replica.has_entries:
+        _empty_outbox(settings, result)
     _log(result, run_id)
     return result
 

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from dental_etl.config import DatabaseSettings
 from dental_etl.config.tables import TableSchema
-from dental_etl.connections import connect, database_errors
+from dental_etl.connections import DRIVER_ERRORS, connect, database_errors, error_number
 from dental_etl.exceptions import DataLoadingError
 from dental_etl.load.statements import count_rows, execute, fetch
 from dental_etl.run import CopyStatus
+from dental_etl.tracking.on_demand import NO_SUCH_TABLE
 from dental_etl.tracking.status import read_copy_status, record_forgotten
 from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.names import changed_table, generation_column, mysql
@@ -38,6 +39,8 @@ class Replica:
     schema: TableSchema
     status: CopyStatus
     has_outbox: bool
+    #: Whether keys are in it, be they loaded already.
+    has_entries: bool
 
     @property
     def quoted(self) -> str:
@@ -133,8 +136,24 @@ def open_replica(database: DatabaseSettings, table: str) -> Iterator[Replica]:
                 table=table,
                 stage="load",
             )
-        outbox = read_schema(connection, database.database, changed_table(table))
-        yield Replica(connection=connection, schema=schema, status=status, has_outbox=outbox is not None)
+        entries = _outbox_entries(connection, table)
+        yield Replica(
+            connection=connection,
+            schema=schema,
+            status=status,
+            has_outbox=entries is not None,
+            has_entries=bool(entries),
+        )
+
+
+def _outbox_entries(connection: Connection, table: str) -> int | None:
+    """Return 1 or 0 for an outbox with or without keys in it; None when there is none."""
+    try:
+        return len(fetch(connection, f"SELECT 1 FROM {mysql(changed_table(table))} LIMIT 1"))
+    except DRIVER_ERRORS as error:
+        if error_number(error) != NO_SUCH_TABLE:
+            raise
+        return None
 
 
 def forget_changes(database: DatabaseSettings, table: str, generation: int) -> None:

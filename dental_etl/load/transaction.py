@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from dental_etl.config import Settings
+from dental_etl.connections import value_at_once
 from dental_etl.exceptions import TableBusyError
 from dental_etl.load.action import Action
 from dental_etl.load.moved import Moved
@@ -20,22 +21,19 @@ from dental_etl.tracking.locks import advisory_key
 from dental_etl.tracking.status import ensure_load_status, record_loaded
 from dental_etl.wire.names import postgres
 
-_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_TAKE_PLACE = text("SELECT pg_try_advisory_xact_lock(:key), set_config(:name, :run_id, true)")
 # The column that came last.
-_IS_CURRENT = text(
+_IS_CURRENT = (
     "SELECT EXISTS (SELECT 1 FROM pg_attribute"
-    " WHERE attrelid = to_regclass(:name) AND attname = 'proof_started_at')"
+    " WHERE attrelid = to_regclass(%(name)s) AND attname = 'proof_started_at')"
 )
 _SET_RUN_ID = text("SELECT set_config(:name, :run_id, true)")
 
 
 def ensure_status_table(analytics: Connection, schema: str) -> None:
     """Make ``etl_load_status`` once; in a transaction of its own, which other loads wait for."""
-    with analytics.begin():
-        is_there: bool = analytics.execute(
-            _IS_CURRENT, {"name": f"{postgres(schema)}.etl_load_status"}
-        ).scalar_one()
-        if not is_there:
+    if not value_at_once(analytics, _IS_CURRENT, {"name": f"{postgres(schema)}.etl_load_status"}):
+        with analytics.begin():
             ensure_load_status(analytics, schema)
 
 
@@ -55,12 +53,12 @@ def open_for_load(settings: Settings, analytics: Connection, table: str, run_id:
         DataLoadingError: The replica holds no complete copy of the table.
     """
     key = advisory_key(f"load-transaction:{settings.analytics.schema}.{table}")
-    is_free: bool = analytics.execute(_LOCK, {"key": key}).scalar_one()
+    place = {"key": key, "name": RUN_ID_SETTING, "run_id": run_id}
+    is_free: bool = analytics.execute(_TAKE_PLACE, place).one()[0]
     if not is_free:
         raise TableBusyError(
             f"Another process is loading table {table}; this is tried again.", table=table, stage="load"
         )
-    set_run_id(analytics, run_id)
     with open_replica(settings.replication, table) as replica:
         yield replica
 

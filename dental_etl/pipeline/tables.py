@@ -34,6 +34,7 @@ from dental_etl.run import (
 )
 from dental_etl.tracking import ledger, status
 from dental_etl.tracking.locks import advisory_lock, table_lock
+from dental_etl.tracking.on_demand import created_if_missing
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,6 @@ def extract_phase(
     _require_servers(settings, Stage.EXTRACT)
     with connect(settings.replication, is_dedicated=True) as session, table_lock(session, table):
         with ledger_transaction(settings) as connection:
-            deadline = ledger.run(connection, run_id).deadline
             claim = ledger.claim(connection, run_id, table, Stage.EXTRACT, clock())
         if claim is None:
             return None
@@ -75,10 +75,10 @@ def extract_phase(
         with account.kept():
             result = extract_table(
                 settings,
-                _plan(settings, claim, claim.refresh, clock()),
+                _plan(settings, session, claim, claim.refresh, clock()),
                 run_id=run_id,
                 fence=claim.fence,
-                deadline=deadline,
+                deadline=claim.deadline,
                 clock=clock,
                 prover=SourceProver(_reconcile_seconds(settings, table)),
                 helpers=helpers,
@@ -142,7 +142,8 @@ def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int
         return 0
     if run.deadline is not None and clock() >= run.deadline:
         return 0
-    plan = _plan(settings, where, run.refresh, clock())
+    with connect(settings.replication) as connection:
+        plan = _plan(settings, connection, where, run.refresh, clock())
     account = RunAccount(settings, run_id)
     with account.kept():
         return extract_chunk(
@@ -245,8 +246,9 @@ def ledger_transaction(settings: Settings) -> Iterator[Connection]:
 
 
 def _require_servers(settings: Settings, stage: Stage) -> None:
-    with ledger_transaction(settings) as connection:
-        ledger.require_servers(connection, stage)
+    with connect(settings.analytics) as connection, database_errors(Role.ANALYTICS):
+        # One look: a transaction would cost two more round trips.
+        ledger.require_servers(connection.execution_options(isolation_level="AUTOCOMMIT"), stage)
 
 
 def _require_time_left(claim: ledger.Claim, now: datetime) -> None:
@@ -261,11 +263,19 @@ def _require_time_left(claim: ledger.Claim, now: datetime) -> None:
 
 
 def _plan(
-    settings: Settings, planned: ledger.Claim | ledger.OpenTable, refresh: RefreshMode, now: datetime
+    settings: Settings,
+    replication: Connection,
+    planned: ledger.Claim | ledger.OpenTable,
+    refresh: RefreshMode,
+    now: datetime,
 ) -> TablePlan:
-    with connect(settings.replication) as connection, database_errors(Role.REPLICATION):
-        status.ensure_copy_status(connection)
-        copied = status.read_copy_status(connection, planned.table)
+    with database_errors(Role.REPLICATION):
+        copied = created_if_missing(
+            replication,
+            status.ensure_copy_status,
+            lambda: status.read_copy_status(replication, planned.table),
+        )
+        replication.rollback()
     return plan_table(_config(settings, planned), copied, refresh, now)
 
 

@@ -25,6 +25,7 @@ from dental_etl.reconciliation.comparison import Compared
 from dental_etl.reconciliation.ranges import Depth
 from dental_etl.reconciliation.repair import Unmended, mend
 from dental_etl.run import CopyStatus, Finding, Severity
+from dental_etl.tracking.on_demand import created_if_missing
 from dental_etl.tracking.proofs import ProofStatus, ensure_proofs, read_proof, record_proof
 from dental_etl.wire.catalog import read_schema
 
@@ -65,9 +66,11 @@ class SourceProver:
     def why_unchanged(self, attempt: Attempt, status: CopyStatus) -> str | None:
         """Say why the table need not be read, from what the source says about its file."""
         with attempt.errors():
-            attempt.replication.rollback()
-            ensure_proofs(attempt.replication)
-            self._status = read_proof(attempt.replication, attempt.table)
+            self._status = created_if_missing(
+                attempt.replication,
+                ensure_proofs,
+                lambda: read_proof(attempt.replication, attempt.table),
+            )
         self._started_at = attempt.clock()
         self._is_gap_too_long = is_gap_too_long(attempt.plan.config, status.last_copied, self._started_at)
         self._fingerprint = fingerprint.take(attempt)

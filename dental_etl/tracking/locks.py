@@ -10,27 +10,27 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
 from dental_etl.config import Role
-from dental_etl.connections import DRIVER_ERRORS, database_errors
+from dental_etl.connections import DRIVER_ERRORS, database_errors, value_at_once
 from dental_etl.exceptions import TableBusyError
 
 # The name is made by the server: scoped by its own idea of the database, and short enough for MySQL's 64.
-_LOCK_NAME = "CONCAT('dental_etl:', SHA1(CONCAT(DATABASE(), '.', :name)))"
-_TAKE_TABLE = text(f"SELECT GET_LOCK({_LOCK_NAME}, 0)")
-_RELEASE_TABLE = text(f"SELECT RELEASE_LOCK({_LOCK_NAME})")
+_LOCK_NAME = "CONCAT('dental_etl:', SHA1(CONCAT(DATABASE(), '.', %(name)s)))"
+_TAKE_TABLE = f"SELECT GET_LOCK({_LOCK_NAME}, 0)"
+_RELEASE_TABLE = f"SELECT RELEASE_LOCK({_LOCK_NAME})"
 # Places are counted per server, not per database: it is the server that must not feel us.
-_TAKE_SLOT = text("SELECT GET_LOCK(:name, 0)")
-_RELEASE_SLOT = text("SELECT RELEASE_LOCK(:name)")
-_TAKE_ADVISORY = text("SELECT CASE WHEN pg_try_advisory_lock(:key) THEN 1 ELSE 0 END")
-_RELEASE_ADVISORY = text("SELECT pg_advisory_unlock(:key)")
-_IS_TABLE_FREE = text(f"SELECT IS_FREE_LOCK({_LOCK_NAME})")
+_TAKE_SLOT = "SELECT GET_LOCK(%(name)s, 0)"
+_RELEASE_SLOT = "SELECT RELEASE_LOCK(%(name)s)"
+_TAKE_ADVISORY = "SELECT CASE WHEN pg_try_advisory_lock(%(key)s) THEN 1 ELSE 0 END"
+_RELEASE_ADVISORY = "SELECT pg_advisory_unlock(%(key)s)"
+_IS_TABLE_FREE = f"SELECT IS_FREE_LOCK({_LOCK_NAME})"
 # A 64-bit key stands in pg_locks as two halves.
-_IS_ADVISORY_HELD = text(
+_IS_ADVISORY_HELD = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND classid = (:key >> 32) & 4294967295 AND objid = :key & 4294967295"
+    " AND classid = (%(key)s >> 32) & 4294967295 AND objid = %(key)s & 4294967295"
 )
 
 
@@ -132,24 +132,17 @@ def slot_name(slot: int) -> str:
     return f"dental_etl:source:{slot}"
 
 
-def _scalar(connection: Connection, statement: TextClause, role: Role, **parameters: object) -> object:
+def _scalar(connection: Connection, statement: str, role: Role, **parameters: object) -> object:
     """Run one statement, leaving no transaction open that the caller did not open."""
-    is_inside = connection.in_transaction()
     with database_errors(role):
-        value: object = connection.execute(statement, parameters).scalar()
-        if not is_inside:
-            connection.commit()
-    return value
+        return value_at_once(connection, statement, parameters)
 
 
-def _release(connection: Connection, statement: TextClause, **parameters: object) -> None:
+def _release(connection: Connection, statement: str, **parameters: object) -> None:
     if connection.closed or connection.invalidated:
         return  # the session is gone, its locks with it
     try:
-        is_inside = connection.in_transaction()
-        connection.execute(statement, parameters)
-        if not is_inside:
-            connection.commit()
+        value_at_once(connection, statement, parameters)
     except DRIVER_ERRORS:
         # The session must end, or the lock would outlive its holder in the pool.
         connection.invalidate()
