@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from dental_etl.config import Settings
 from dental_etl.connections import connect
 from dental_etl.exceptions import FencedError, TableBusyError
 from dental_etl.run import Cursor, LoadStatus, Strategy
 from dental_etl.tracking import locks, status
+from dental_etl.tracking.on_demand import created_if_missing
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, 700, tzinfo=UTC)
 
@@ -252,3 +254,30 @@ def test_whether_a_lock_is_held_can_be_asked_without_taking_it(
             True,
             False,
         )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("DROP TABLE etl_copy_status", id="somebody dropped it"),
+        pytest.param(
+            "ALTER TABLE etl_copy_status DROP COLUMN forgotten_generation", id="of an older version"
+        ),
+    ],
+)
+def test_a_missing_status_table_is_made_when_it_is_missed(copied: Connection, before: str) -> None:
+    copied.exec_driver_sql(before)
+
+    found = created_if_missing(
+        copied, status.ensure_copy_status, lambda: status.take_fence(copied, "patient", 3)
+    )
+
+    assert found.fence == 3
+
+
+def test_another_error_is_not_taken_for_a_missing_table(copied: Connection) -> None:
+    def work() -> None:
+        copied.exec_driver_sql("INSERT INTO etl_copy_status (table_name) VALUES ('a'), ('a')")
+
+    with pytest.raises(IntegrityError):
+        created_if_missing(copied, status.ensure_copy_status, work)
