@@ -53,7 +53,7 @@ def test_no_table_leaves_a_statement_of_its_own_behind(nights: Nights) -> None:
 def _counters(database: DatabaseSettings) -> dict[str, int]:
     statement = text("SHOW GLOBAL STATUS WHERE Variable_name IN ('Connections', 'Questions')")
     with connect(database) as connection:
-        return {str(name): int(value) for name, value in connection.execute(statement)}
+        return {str(row[0]): int(str(row[1])) for row in connection.execute(statement)}
 
 
 def _compiled(settings: Settings) -> int:
