@@ -128,6 +128,9 @@ def _summary(seen: Outlook) -> Iterator[str]:
     if guessed:
         yield f"~ marks what is estimated from the analysis ({guessed} of {len(estimates)}); else medians of nights."
     yield _window(seen)
+    over = seen.timetable.beyond_budget
+    if over:
+        yield f"SOURCE_BUDGET_MB leaves out {wording.counted(len(over), 'table')}: {wording.listed(over, 8)}."
     yield from _source(seen)
 
 

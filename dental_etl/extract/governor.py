@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dental_etl.config import Settings, TableConfig
+from dental_etl.plan import AIM_BYTES, AIM_SECONDS
 
-AIM_SECONDS = 0.3
 #: In an engine that locks whole tables everybody who writes waits for the end of our read, and everybody
 #: who reads waits behind those.
 AIM_SECONDS_LOCKING = 0.1
-AIM_BYTES = 8 * 1024 * 1024
 #: Below this a read costs more in round trips than in rows.
 LEAST_ROWS = 100
 #: A pass for changes passes over rows that it does not fetch, so it may look at more of them at once.

@@ -69,8 +69,9 @@ class Outlook:
             "workers": self.night.workers,
             "expected_seconds": round(self.timetable.seconds, 3),
             "seconds_left": self.night.seconds_left,
-            "fits": not self.timetable.left_out,
+            "fits": not (self.timetable.left_out or self.timetable.beyond_budget),
             "left_out": list(self.timetable.left_out),
+            "beyond_budget": list(self.timetable.beyond_budget),
             "source": self.source.to_json(),
             "tables": [
                 self._table(plan) | {"starts_after_seconds": round(slots[plan.table].starts_seconds, 3)}

@@ -41,10 +41,11 @@ def night_at(settings: Settings, now: datetime, *, refresh: RefreshMode, workers
         workers: That read tables; never more than there are places at the source.
     """
     closes_at = settings.window.closes_at(now)
-    places = settings.source_max_connections
+    places, budget_mb = settings.source_max_connections, settings.source_budget_mb
     return Night(
         now=now,
         refresh=refresh,
         seconds_left=None if closes_at is None else (closes_at - now).total_seconds(),
         workers=places if workers is None else min(workers, places),
+        bytes_left=budget_mb * 1024 * 1024 or None,
     )

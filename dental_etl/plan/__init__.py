@@ -4,9 +4,11 @@ from dental_etl.plan.estimate import Basis, Estimate
 from dental_etl.plan.history import NIGHTS, ExtractAction, TableHistory, histories
 from dental_etl.plan.night import Knowledge, Night, Slot, Timetable, order, plan_night, timetable
 from dental_etl.plan.tables import TablePlan, is_gap_too_long, plan_table
-from dental_etl.plan.treatment import as_planned, with_rows
+from dental_etl.plan.treatment import AIM_BYTES, AIM_SECONDS, as_planned, with_rows
 
 __all__ = [
+    "AIM_BYTES",
+    "AIM_SECONDS",
     "NIGHTS",
     "Basis",
     "Estimate",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import accumulate
 
 from dental_etl.config import TableConfig
 from dental_etl.plan.estimate import Basis, estimate
@@ -40,6 +41,8 @@ class Night:
     seconds_left: float | None = None
     #: Tables that are read at the same time.
     workers: int = 1
+    #: That may be read from the source; None for any number.
+    bytes_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class Timetable(Value):
     slots: tuple[Slot, ...]
     #: Tables that do not end before the window closes; those that were begun go on the next night.
     left_out: tuple[str, ...]
+    #: Tables whose rows are more than what may still be read when their turn comes.
+    beyond_budget: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -78,7 +83,7 @@ def order(plans: Iterable[TablePlan]) -> tuple[TablePlan, ...]:
     return tuple(sorted(plans, key=_place))
 
 
-def timetable(plans: Iterable[TablePlan], night: Night) -> Timetable:
+def timetable(plans: Sequence[TablePlan], night: Night) -> Timetable:
     """Let each worker take the next table as soon as it is free, and see what is done in time.
 
     Tables that are copied in ranges occupy every worker.
@@ -95,7 +100,21 @@ def timetable(plans: Iterable[TablePlan], night: Night) -> Timetable:
             heapq.heapreplace(free_at, ends)
     limit = night.seconds_left
     late = [slot.table for slot in slots if limit is not None and slot.ends_seconds > limit]
-    return Timetable(slots=tuple(slots), left_out=tuple(late))
+    return Timetable(
+        slots=tuple(slots), left_out=tuple(late), beyond_budget=_beyond_budget(plans, night.bytes_left)
+    )
+
+
+def _beyond_budget(plans: Sequence[TablePlan], bytes_left: int | None) -> tuple[str, ...]:
+    if bytes_left is None:
+        return ()
+    sizes = [0 if plan.estimate is None else plan.estimate.bytes for plan in plans]
+    read = accumulate(sizes)
+    return tuple(
+        plan.table
+        for plan, size, sofar in zip(plans, sizes, read, strict=True)
+        if size and sofar > bytes_left
+    )
 
 
 def _plan(config: TableConfig, knowledge: Knowledge, night: Night) -> TablePlan:

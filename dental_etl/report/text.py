@@ -97,6 +97,9 @@ def _exceptions(report: RunReport) -> Iterator[str]:
         yield f"Values that PostgreSQL cannot hold: {_coercions(report)}."
     if report.drifted:
         yield f"Schema changed: {listed([table.table for table in report.drifted], 6)}."
+    treated = [table.table for table in report.tables if table.notes]
+    if treated:
+        yield f"Treated by their last nights, not by tables.yml: {listed(treated, 6)}."
     loud = [finding for finding in report.findings if finding.severity is not Severity.INFORMATION]
     if loud:
         subject = f"{loud[0].table}: " if loud[0].table else ""

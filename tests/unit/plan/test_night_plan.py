@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -132,3 +133,19 @@ def test_a_shared_copy_occupies_every_worker() -> None:
     large = config("large", rows=2_000_000, minutes=4.0, category=Category.LARGE)
     plans = plan_night([large, *many({"a": 1.0})], Knowledge(), night(HOUR, workers=2))
     assert [slot.starts_seconds for slot in timetable(plans, night(HOUR, workers=2)).slots] == [0.0, 120.0]
+
+
+def test_what_may_not_be_read_any_more_is_named() -> None:
+    tables = [config("a", size_mb=3.0), config("b", size_mb=2.0), config("c", size_mb=1.0)]
+    few = replace(night(HOUR), bytes_left=5 * 1024 * 1024)
+    assert timetable(plan_night(tables, Knowledge(), few), few).beyond_budget == ("c",)
+
+
+def test_a_whole_clinic_is_planned_at_once() -> None:
+    """A plan of 436 tables with two weeks of history must not keep anybody waiting."""
+    tables = [config(f"table{number}") for number in range(436)]
+    seen = {one.table_name: history(*[result(), result(ExtractAction.WHOLE)] * 7) for one in tables}
+    started = time.process_time()
+    plans = plan_night(tables, Knowledge(histories=seen), night(HOUR, workers=5))
+    timetable(plans, night(HOUR, workers=5))
+    assert time.process_time() - started < 1.0
