@@ -438,6 +438,8 @@ def test_long_text_is_cut_at_a_word() -> None:
 
 def test_tables_that_were_treated_by_their_history_are_named() -> None:
     note = "treated as large: 1,200,000 rows by the last load, tables.yml says medium"
-    made = build(header(), [table("claimproc", notes=(note,), expected_seconds=75.0), table()], generated_at=START)
+    made = build(
+        header(), [table("claimproc", notes=(note,), expected_seconds=75.0), table()], generated_at=START
+    )
     assert "Treated by their last nights, not by tables.yml: claimproc." in to_text(made)
     assert [words in to_html(made) for words in (note, "1 min 15 s expected")] == [True, True]

@@ -6,8 +6,6 @@ import pytest
 
 from dental_etl.config import TableConfig
 from dental_etl.extract.governor import (
-    AIM_BYTES,
-    AIM_SECONDS,
     AIM_SECONDS_LOCKING,
     MOST_STRAIN,
     Cause,
@@ -19,6 +17,7 @@ from dental_etl.extract.governor import (
     first_pace,
     fits_one_read,
 )
+from dental_etl.plan import AIM_BYTES, AIM_SECONDS
 from dental_etl.run import Category, Strategy
 
 PACE = Pace(rows=1000, batch_size=8000, most_rows=8000)
