@@ -33,6 +33,8 @@ _TRANSIENT = re.compile(
     r"|the database system is (?:starting up|shutting down|in recovery)",
     re.IGNORECASE,
 )
+#: How warnings of the project's own macros begin; others may quote anything.
+_OURS = "dental_etl: "
 _LAST_NUMBER = re.compile(r"(\d+)$")
 
 
@@ -78,6 +80,12 @@ def node_status(text: str) -> NodeStatus:
 def fatal_error(event: DbtEvent) -> str | None:
     """Return the text with which dbt gave up as a whole; it may quote anything, so it must not travel."""
     return str(event.data.get("exc", "")) if event.name == "MainEncounteredError" else None
+
+
+def project_warning(event: DbtEvent) -> str | None:
+    """Return what a macro of the project warns of, in our own words; None for every other event."""
+    text = str(event.data.get("msg", "")) if event.name == "JinjaLogWarning" else ""
+    return text.removeprefix(_OURS) if text.startswith(_OURS) else None
 
 
 def unmatched_criterion(event: DbtEvent) -> str | None:

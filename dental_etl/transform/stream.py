@@ -37,6 +37,8 @@ class NodeStream:
             self._on_stray(line)
             return
         self.fatal_text = events.fatal_error(event) or self.fatal_text
+        if (warning := events.project_warning(event)) is not None:
+            logger.warning("dbt: %s", warning, extra={"action": "dbt_warning"})
         if (criterion := events.unmatched_criterion(event)) is not None:
             self.unmatched.append(criterion)
         node = events.node_result(event)

@@ -56,6 +56,7 @@ _MODELS = {
     "staging/stg_provider.sql": """select "ProvNum" as provider_id from {{ source('opendental', 'provider') }}""",
     # Fails while there is no patient.
     "marts/share_of_one.sql": "select 1 / count(*) as share from {{ ref('stg_patient') }}",
+    "intermediate/int_patient.sql": "select patient_id from {{ ref('stg_patient') }}",
     "marts/providers_counted.sql": "select count(*) as providers from {{ ref('stg_provider') }}",
 }
 
@@ -145,6 +146,42 @@ def build(settings: Settings, raw: Connection) -> Build:
     return run
 
 
+def test_a_build_of_one_model_leaves_the_views_on_it_in_place(
+    raw: Connection, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And they read the new one: the views of the project, a view on a view, an analyst's view on a mart."""
+    build()
+    _execute(
+        raw,
+        "CREATE SCHEMA analyst",
+        "CREATE VIEW analyst.shares AS SELECT share FROM marts.share_of_one",
+        "CREATE VIEW analyst.patients AS SELECT patient_id FROM intermediate.int_patient",
+        "GRANT SELECT ON analyst.patients TO PUBLIC",
+        "COMMENT ON VIEW analyst.shares IS 'Whose is it?'",
+        "INSERT INTO raw.patient VALUES (2)",
+    )
+    before = _relations(raw)
+    for model in ("stg_patient", "share_of_one"):
+        assert build(selection.models([model]), run_id=f"only_{model}").status is DbtStatus.SUCCESS
+    assert _relations(raw) == before
+    assert _values(raw, "SELECT share FROM analyst.shares") == [0]
+    assert _values(raw, "SELECT patient_id FROM analyst.patients ORDER BY 1") == [1, 2]
+    assert build(run_id="all_again").status is DbtStatus.SUCCESS
+    assert _relations(raw) == before
+    assert "were dropped" not in caplog.text
+
+
+def test_a_view_that_no_longer_fits_is_named(
+    settings: Settings, raw: Connection, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    build()
+    model = settings.dbt_project_dir / "models/staging/stg_patient.sql"
+    model.write_text(model.read_text(encoding="utf-8").replace("patient_id", "person_id"), encoding="utf-8")
+    assert build(selection.models(["stg_patient"]), run_id="renamed").status is DbtStatus.SUCCESS
+    assert "were dropped: intermediate.int_patient" in caplog.text
+    assert "int_patient" not in {name for name, *_ in _relations(raw)}
+
+
 def test_without_a_green_build_there_is_nothing_to_compare_with(settings: Settings) -> None:
     with pytest.raises(TransformError, match="no green build"):
         state.last_success(settings)
@@ -172,7 +209,9 @@ def test_a_catch_up_builds_what_stands_on_tables_loaded_since(
     build()
     _execute(raw, "UPDATE raw.etl_load_status SET last_loaded = now() WHERE table_name = 'patient'")
     result = build(selection.new_rows(state.last_success(settings)), run_id="second")
-    assert _models(result) == dict.fromkeys(("stg_patient", "share_of_one"), NodeStatus.SUCCESS)
+    assert _models(result) == dict.fromkeys(
+        ("stg_patient", "int_patient", "share_of_one"), NodeStatus.SUCCESS
+    )
 
 
 def test_models_above_a_missing_table_are_held_back_by_name(build: Build) -> None:
@@ -181,6 +220,7 @@ def test_models_above_a_missing_table_are_held_back_by_name(build: Build) -> Non
         DbtStatus.SUCCESS,
         {
             "stg_patient": NodeStatus.SUCCESS,
+            "int_patient": NodeStatus.SUCCESS,
             "share_of_one": NodeStatus.SUCCESS,
             "stg_provider": NodeStatus.SKIPPED,
             "providers_counted": NodeStatus.SKIPPED,
@@ -338,6 +378,25 @@ def _models(result: DbtResult) -> dict[str, NodeStatus]:
     return {
         node.unique_id.split(".")[2]: node.status for node in result.nodes if node.resource_type == "model"
     }
+
+
+def _relations(connection: Connection) -> set[tuple[object, ...]]:
+    """Return every view and table of the models and of analysts, with its rights and its comment."""
+    rows = connection.execute(
+        text(
+            "SELECT relname, relkind, relacl::text, obj_description(oid) FROM pg_class"
+            " WHERE relkind IN ('r', 'v') AND relnamespace::regnamespace::text"
+            " IN ('staging', 'intermediate', 'marts', 'analyst')"
+        )
+    ).all()
+    connection.commit()
+    return {tuple(row) for row in rows}
+
+
+def _values(connection: Connection, query: str) -> list[int]:
+    found: list[int] = list(connection.execute(text(query)).scalars())
+    connection.commit()
+    return found
 
 
 def _execute(connection: Connection, *statements: str) -> None:
