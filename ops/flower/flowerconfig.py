@@ -30,7 +30,7 @@ read_only = True
 persistent = True
 db = os.environ.get("FLOWER_DB", "flower.db")
 state_save_interval = 60_000  # milliseconds; otherwise only saved at a clean end
-max_tasks = 50_000  # some weeks of nights with 400 tables
+max_tasks = 50_000  # some weeks of nights with 400 tables and 900 nodes of dbt
 purge_offline_workers = 24 * 3600
 inspect_timeout = 5_000.0
 

@@ -32,34 +32,13 @@ from dental_etl.run import (
 from dental_etl.tracking import ledger
 from dental_etl.tracking.migrations import migrate
 from dental_etl.transform import artifacts, selection, state
+from tests.small_models import write_project
 
 #: Minutes of its own; `make test-all` has it.
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 1, 31)
 NOW = datetime(2026, 1, 31, 3, tzinfo=UTC)
-REAL_PROJECT = Path(__file__).parents[2] / "dbt_dental_models"
-
-_SOURCES = """
-version: 2
-sources:
-  - name: opendental
-    schema: "{{ var('raw_schema', 'raw') }}"
-    config:
-      loaded_at_query: >
-        select max(last_loaded) from {{ this.schema }}.etl_load_status where table_name = '{{ this.identifier }}'
-      freshness: {warn_after: {count: 24, period: hour}}
-    tables: [{name: patient}, {name: provider}]
-"""
-_MODELS = {
-    "staging/stg_patient.sql": """select "PatNum" as patient_id from {{ source('opendental', 'patient') }}""",
-    "staging/stg_provider.sql": """select "ProvNum" as provider_id from {{ source('opendental', 'provider') }}""",
-    # Fails while there is no patient.
-    "marts/share_of_one.sql": "select 1 / count(*) as share from {{ ref('stg_patient') }}",
-    "intermediate/int_patient.sql": "select patient_id from {{ ref('stg_patient') }}",
-    "marts/providers_counted.sql": "select count(*) as providers from {{ ref('stg_provider') }}",
-}
-
 Build = Callable[..., DbtResult]
 
 
@@ -67,20 +46,7 @@ Build = Callable[..., DbtResult]
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, once for all tests."""
     root = tmp_path_factory.mktemp("small")
-    project = root / "dbt_dental_models"
-    for name in ("dbt_project.yml", "profiles.yml", "packages.yml"):
-        project.mkdir(exist_ok=True)
-        shutil.copy(REAL_PROJECT / name, project)
-    shutil.copytree(REAL_PROJECT / "macros", project / "macros")
-    (project / "macros" / "labels.sql").unlink()
-    for name, sql in {"staging/_sources.yml": _SOURCES, **_MODELS}.items():
-        path = project / "models" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(sql, encoding="utf-8")
-    (project / "dbt_project.yml").write_text(
-        (project / "dbt_project.yml").read_text(encoding="utf-8").replace("        +group: core", ""),
-        encoding="utf-8",
-    )
+    write_project(root)
     return root
 
 

@@ -17,8 +17,9 @@ from sqlalchemy import text
 
 from dental_etl.connections import connect
 from dental_etl.sandbox.ports import free_ports
+from tests.small_models import write_project
 
-pytestmark = pytest.mark.skipif(
+needs_browser = pytest.mark.skipif(
     PROGRAM is None and "CI" not in os.environ,
     reason="no Chromium: install it with `apt-get install chromium` to see Flower as people do",
 )
@@ -65,6 +66,7 @@ def run_id(clinic: Clinic, flower: str) -> str:
     return clinic.ended(clinic.enqueue(NIGHT)).run_id
 
 
+@needs_browser
 def test_the_failed_table_is_found_with_its_code(
     clinic: Clinic, flower: str, run_id: str, tmp_path: Path
 ) -> None:
@@ -80,6 +82,21 @@ def test_the_failed_table_is_found_with_its_code(
 def test_prometheus_counts_the_failed_table(flower: str, run_id: str) -> None:
     metrics = until(lambda: _failed_loads(flower), "a counted failure")
     assert float(metrics.rpartition(" ")[2]) == 1.0
+
+
+@pytest.mark.slow
+def test_the_models_of_dbt_are_listed_as_tasks(clinic: Clinic, flower: str, tmp_path: Path) -> None:
+    write_project(
+        tmp_path,
+        {
+            "staging/stg_patient.sql": """select "Id" as patient_id from {{ source('opendental', 'patient') }}""",
+            "marts/nobody.sql": "select 1 / (count(*) - count(*)) as share from {{ ref('stg_patient') }}",
+        },
+    )
+    clinic.worker(environment={"PROJECT_ROOT": str(tmp_path), "DBT_EXECUTABLE": ""})
+    run_id = clinic.ended(clinic.enqueue(NIGHT)).run_id
+    answer = until(lambda: _models(flower) if len(_models(flower)) == 2 else None, "both models")
+    assert answer == {f"('{run_id}', 'stg_patient')": "SUCCESS", f"('{run_id}', 'nobody')": "FAILURE"}
 
 
 class _Seen:
@@ -108,6 +125,12 @@ def _answers(port: int) -> bool:
         return requests.get(f"http://127.0.0.1:{port}/healthcheck", timeout=5).ok
     except requests.ConnectionError:
         return False
+
+
+def _models(flower: str) -> dict[str, str]:
+    """Return the state of every model that Flower lists, by its arguments."""
+    tasks = requests.get(f"{flower}/api/tasks", auth=(USER, PASSWORD), timeout=10).json()
+    return {task["args"]: task["state"] for task in tasks.values() if task["name"] == "dbt.model"}
 
 
 def _failed_loads(flower: str) -> str | None:

@@ -10,6 +10,7 @@ from dental_etl.run import DbtResult, DbtStatus, Severity
 from dental_etl.tracking import ledger
 from workers.canvas import Step
 from workers.endings import error_code
+from workers.node_events import NodeEvents
 from workers.process import now, settings
 from workers.routing import TaskName
 from workers.task_class import StepTask
@@ -32,4 +33,7 @@ class TransformTask(StepTask):
 @shared_task(bind=True, base=TransformTask, name=TaskName.DBT.value, step=Step.TRANSFORM)
 def transform(self: TransformTask, run_id: str) -> str:
     """Build the models, or record why they were not built."""
-    return self.once(run_id, lambda: pipeline.transform_run(settings(), run_id, clock=now))
+    tell = NodeEvents(
+        self.app, run_id=run_id, task_id=str(self.request.id), hostname=str(self.request.hostname)
+    )
+    return self.once(run_id, lambda: pipeline.transform_run(settings(), run_id, clock=now, on_node=tell))
