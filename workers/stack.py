@@ -28,7 +28,6 @@ CONCURRENCY = {Queue.CONTROL: 2, Queue.LARGE: 1, Queue.EXTRACT: 2, Queue.LOAD: 2
 #: Celery's arguments of beat.
 BEAT = ("-A", "beat.app", "beat", "--loglevel", "INFO")
 _STOP_SECONDS = 10.0
-_ASK_AGAIN_SECONDS = 3.0
 #: The shell starts the process, says its pid and ends, so that it is nobody's child and no zombie.
 _DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
 _PROJECT_ROOT = Path(__file__).parents[1]
@@ -44,7 +43,7 @@ class Process:
     #: Seconds since the epoch, as the kernel tells it; a recycled pid has another.
     created: float
     #: Celery's, to start it again; empty for a process that was started elsewhere.
-    arguments: tuple[str, ...] = ()
+    arguments: Sequence[str] = ()
 
     def find(self) -> psutil.Process | None:
         """Return the running process, None when it is gone."""
@@ -146,7 +145,7 @@ def start_one(
 def remember(directory: Path, name: str, pid: int, arguments: Sequence[str] = ()) -> Process:
     """Make a running process part of the stack; it is stopped with the others."""
     created = psutil.Process(pid).create_time()
-    process = Process(name=name, pid=pid, created=created, arguments=tuple(arguments))
+    process = Process(name=name, pid=pid, created=created, arguments=list(arguments))
     with _file(directory).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(process)) + "\n")
     return process
@@ -169,24 +168,15 @@ def worker_arguments(
 
 
 def stop(directory: Path) -> None:
-    """Stop every process of the stack: first politely, after ten seconds for good, children included.
-
-    A worker in the middle of a table would leave it a minute. Asked a second time it gives its
-    messages back and goes.
-    """
-    known = processes(directory)
-    found = {process: running for process in known if (running := process.find())}
+    """Stop every process of the stack: first politely, after ten seconds for good, children included."""
+    found = [running for process in processes(directory) if (running := process.find())]
     _file(directory).unlink(missing_ok=True)  # first, so that a demo sees why its processes go
-    family = [relative for running in found.values() for relative in (running, *_children(running))]
-    for running in found.values():
-        _signal(running, "terminate")
-    _, left = psutil.wait_procs(found.values(), timeout=_ASK_AGAIN_SECONDS)
-    for process, running in found.items():
-        if running in left and "worker" in process.arguments:
-            _signal(running, "terminate")
-    psutil.wait_procs(left, timeout=_STOP_SECONDS - _ASK_AGAIN_SECONDS)
-    for running in family:
-        _signal(running, "kill")
+    family = [relative for process in found for relative in (process, *_children(process))]
+    for process in found:
+        _signal(process, "terminate")
+    psutil.wait_procs(found, timeout=_STOP_SECONDS)
+    for process in family:
+        _signal(process, "kill")
     psutil.wait_procs(family, timeout=_STOP_SECONDS)
 
 
@@ -196,8 +186,7 @@ def processes(directory: Path) -> tuple[Process, ...]:
         lines = _file(directory).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return ()
-    raw = [json.loads(line) for line in lines if line.strip()]
-    return tuple(Process(**{**one, "arguments": tuple(one["arguments"])}) for one in raw)
+    return tuple(Process(**json.loads(line)) for line in lines if line.strip())
 
 
 def require_alive(directory: Path) -> None:
