@@ -33,7 +33,7 @@ class ExtractAction(StrEnum):
     CHANGES = "changes"
     #: Checksums are compared and only differing rows read: a table without a cursor.
     COMPARED = "compared"
-    #: Nothing: the source has not written the table's file since it was proven.
+    #: Nothing: the source has not written the table since it was proven.
     UNCHANGED = "unchanged"
 
 

@@ -80,14 +80,14 @@ class SourceProver:
         if self._status.generation != status.generation or self._is_old(compared_at):
             return None
         return (
-            f"unchanged: the server has not written the table's file since it was compared at "
+            f"unchanged: the server has not written the table since it was compared at "
             f"{compared_at:%Y-%m-%d %H:%M} UTC"
         )
 
     def unchanged(self, attempt: Attempt) -> Proof:
         """Record that the table's file is what it was when the table was last compared."""
         self._record(attempt, replace(self._status, proven_at=self._started_at))
-        return Proof(proven_at=self._started_at, proven_by="the source's file is unchanged")
+        return Proof(proven_at=self._started_at, proven_by="the source has not written the table since")
 
     def prove(self, attempt: Attempt, basis: Basis) -> Proof:
         """Compare and mend by the table's policy; see `Prover`.

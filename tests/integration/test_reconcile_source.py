@@ -18,7 +18,7 @@ from dental_etl.connections import engine
 from dental_etl.exceptions import DeadlineError, DeleteBrakeError
 from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import plan_table
-from dental_etl.reconciliation import comparison
+from dental_etl.reconciliation import comparison, fingerprint
 from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Severity, Strategy
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox
@@ -338,7 +338,7 @@ def test_a_file_that_nobody_wrote_is_not_read_again(
     _age_file(sandbox)
     night()
     result = night()
-    assert result.reason.startswith("unchanged: the server has not written the table's file")
+    assert result.reason.startswith("unchanged: the server has not written the table since")
     assert result.rows_read == 0
 
 
@@ -357,7 +357,42 @@ def test_a_file_that_was_just_written_proves_nothing(night: Night, visits: Conne
     assert not night().reason.startswith("unchanged")
 
 
-def test_innodb_is_compared_whatever_its_file_says(night: Night, source_admin: Connection) -> None:
+@pytest.fixture
+def kept_time(source_admin: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """An InnoDB table whose last commit is a second old, and no longer too young to tell anything."""
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB")
+    source_admin.commit()
+    monkeypatch.setattr(fingerprint, "_MARGIN_SECONDS", 0)
+    _await_next_second(source_admin)
+    return source_admin
+
+
+def _await_next_second(source: Connection) -> None:
+    second = source.exec_driver_sql("SELECT UTC_TIMESTAMP()").scalar()
+    while source.exec_driver_sql("SELECT UTC_TIMESTAMP()").scalar() == second:
+        source.exec_driver_sql("DO SLEEP(0.1)")
+    source.commit()
+
+
+def test_innodb_tells_that_nothing_was_committed(night: Night, kept_time: Connection) -> None:
+    night()
+    result = night()
+    assert result.reason.startswith("unchanged: the server has not written the table since")
+    assert result.rows_read == 0
+
+
+@pytest.mark.parametrize("edit", ["DELETE FROM visit WHERE VisitNum = 8", "TRUNCATE TABLE visit"])
+def test_what_innodb_wrote_without_a_stamp_is_found(
+    night: Night, kept_time: Connection, replication: Connection, edit: str
+) -> None:
+    night()
+    kept_time.exec_driver_sql(edit)
+    kept_time.commit()
+    night(STAMPED, RefreshMode.CONFIRMED)
+    assert _rows(replication) == _rows(kept_time)
+
+
+def test_an_innodb_table_that_was_just_written_proves_nothing(night: Night, source_admin: Connection) -> None:
     _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB")
     night()
     assert not night().reason.startswith("unchanged")
