@@ -69,12 +69,12 @@ def datasets(wide_rows: int, engine: str) -> tuple[Dataset, ...]:
     )
 
 
-def clinic(rows: int, engine: str) -> tuple[Dataset, ...]:
-    """Return 436 tables with so many rows together: a few are large, most are nearly empty.
+def clinic(rows: int, engine: str, *, tables: int = _CLINIC_TABLES) -> tuple[Dataset, ...]:
+    """Return tables with so many rows together: a few are large, most are nearly empty.
 
     The n-th table has about 1/n of the rows of the first, as in real clinics.
     """
-    weights = [1 / number for number in range(1, _CLINIC_TABLES + 1)]
+    weights = [1 / number for number in range(1, tables + 1)]
     return tuple(
         Dataset(
             table=f"clinic{number:03}",

@@ -36,6 +36,9 @@ class ClientCost:
     peak_mb: float = 0.0
     #: Time until the program could begin; part of `wall_seconds`.
     start_seconds: float = 0.0
+    #: At the source; of whole nights only.
+    rows_read: int = 0
+    bytes_read: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
