@@ -355,6 +355,10 @@ class TableResult(Value):
     expected_seconds: float | None = None
     #: What the plan did differently from tables.yml, and why.
     notes: tuple[str, ...] = ()
+    #: Of the load, so far: rows and bytes copied by whoever works at it, and rows that it will have copied.
+    rows_loaded: int = 0
+    bytes_loaded: int = 0
+    rows_to_load: int = 0
     #: So far, while the extract works; every later number when its phase has ended.
     rows_read: int = 0
     rows_written: int = 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,7 +19,7 @@ from rich.text import Text
 
 from dental_etl.cli import console
 from dental_etl.config import Settings
-from dental_etl.exceptions import DatabaseConnectionError
+from dental_etl.exceptions import DatabaseConnectionError, ETLPipelineError
 from dental_etl.pipeline import ledger_transaction
 from dental_etl.run import NodeResult, NodeStatus, RunStatus, TableResult, TableStatus
 from dental_etl.tracking import ledger
@@ -77,6 +80,7 @@ def watch(
     *,
     terminal: Console = console.out,
     check: Callable[[], None] | None = None,
+    pause: Callable[[], object] = lambda: time.sleep(_PAUSE_SECONDS),
 ) -> RunStatus:
     """Follow a run to its end.
 
@@ -86,16 +90,19 @@ def watch(
         terminal: Where to show it.
         check: Called between two looks. It may mend a ledger that cannot be reached, so that is
             waited for; it may raise when there is no hope.
+        pause: Waits until the next look.
 
     Returns:
         The run's last status.
     """
     show = _show_live if terminal.is_terminal else _show_lines
-    return show(_looks(settings, run_id, check), terminal).row.status
+    return show(_looks(settings, run_id, check, pause), terminal).row.status
 
 
-def _looks(settings: Settings, run_id: str, check: Callable[[], None] | None) -> Iterator[Snapshot]:
-    """Yield the run twice a second, the last time when it has ended."""
+def _looks(
+    settings: Settings, run_id: str, check: Callable[[], None] | None, pause: Callable[[], object]
+) -> Iterator[Snapshot]:
+    """Yield the run again and again, the last time when it has ended."""
     while True:
         try:
             now = snapshot(settings, run_id)
@@ -108,7 +115,7 @@ def _looks(settings: Settings, run_id: str, check: Callable[[], None] | None) ->
                 return
         if check is not None:
             check()
-        time.sleep(_PAUSE_SECONDS)
+        pause()
 
 
 def _show_live(looks: Iterator[Snapshot], terminal: Console) -> Snapshot:
@@ -127,6 +134,49 @@ def _show_lines(looks: Iterator[Snapshot], terminal: Console) -> Snapshot:
             terminal.print(_line(now), markup=False, soft_wrap=True)
             said_at, said = time.monotonic(), _facts(now)
     return now
+
+
+class Watching:
+    """Shows a run of this process on stderr while it works; leaving the block ends that."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def start(self, run_id: str) -> None:
+        """Show the run that has just been opened."""
+        console.err.print(f"Run {run_id}")
+        self._thread = threading.Thread(target=self._show, args=(run_id,), name="watching", daemon=True)
+        self._thread.start()
+
+    def _show(self, run_id: str) -> None:
+        # The run itself says what becomes of it; not being able to show it is no news.
+        with contextlib.suppress(_Over, ETLPipelineError):
+            watch(
+                self._settings,
+                run_id,
+                terminal=console.err,
+                check=self._check,
+                # Looking takes processor time that the copy could use.
+                pause=lambda: self._is_over.wait(_LINE_SECONDS),
+            )
+
+    def _check(self) -> None:
+        if self._is_over.is_set():
+            raise _Over
+
+
+class _Over(Exception):  # noqa: N818  # no error: the way out of `watch`
+    """What was watched has ended."""
 
 
 def view(now: Snapshot) -> RenderableType:
@@ -153,36 +203,69 @@ def _rows(now: Snapshot) -> list[TableResult]:
 
 def _table(rows: list[TableResult]) -> Table:
     view = console.table(
-        "TABLE", "STATE", "CATEGORY", "STRATEGY", ">READ", ">MB", ">WRITTEN", ">SECONDS", ">ROWS/S", ">LEFT"
+        "TABLE", "STATE", "CATEGORY", "STRATEGY", ">READ", ">LOADED", ">MB", ">SECONDS", ">ROWS/S", ">LEFT"
     )
     for table in rows:
+        at_work = _AtWork.of(table)
         view.add_row(
             table.table,
             f"{table.status} {table.error_code or ''}".strip(),
             table.category,
             table.strategy or "",
             f"{table.rows_read:,}",
-            f"{table.bytes_read / 1e6:,.1f}",
-            f"{table.rows_written:,}",
+            f"{_loaded_rows(table):,}",
+            f"{at_work.bytes / 1e6:,.1f}",
             f"{table.extract_seconds + table.load_seconds:.1f}",
-            f"{_rows_per_second(table):,.0f}" if table.rows_read else "",
-            _left(table),
+            f"{at_work.rows_per_second:,.0f}" if at_work.rows else "",
+            at_work.left,
             style=_STYLES.get(table.status, "dim" if table.status is TableStatus.LOADED else ""),
         )
     return view
 
 
-def _rows_per_second(table: TableResult) -> float:
-    return table.rows_read / table.extract_seconds if table.extract_seconds else 0.0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AtWork:
+    """How far the phase is that a table is in, or was in last."""
+
+    rows: int
+    bytes: int
+    seconds: float
+    #: Rows that are still to come; 0 where that is not known.
+    rows_left: int
+
+    @classmethod
+    def of(cls, table: TableResult) -> _AtWork:
+        if table.status is TableStatus.LOADING:
+            return cls(
+                rows=table.rows_loaded,
+                bytes=table.bytes_loaded,
+                seconds=table.load_seconds,
+                rows_left=max(table.rows_to_load - table.rows_loaded, 0),
+            )
+        is_extracting = table.status is TableStatus.EXTRACTING
+        return cls(
+            rows=table.rows_read,
+            bytes=table.bytes_read,
+            seconds=table.extract_seconds,
+            rows_left=max(table.rows_expected - table.rows_read, 0) if is_extracting else 0,
+        )
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def left(self) -> str:
+        """How long it still takes at its pace so far; nothing where that is not known."""
+        if not self.rows_left or not self.rows_per_second:
+            return ""
+        minutes, seconds = divmod(round(self.rows_left / self.rows_per_second), 60)
+        return f"{minutes}:{seconds:02}"
 
 
-def _left(table: TableResult) -> str:
-    """Return how long an extract still takes at its pace so far; nothing where that is not known."""
-    rows, pace = table.rows_expected - table.rows_read, _rows_per_second(table)
-    if table.status is not TableStatus.EXTRACTING or rows <= 0 or not pace:
-        return ""
-    minutes, seconds = divmod(round(rows / pace), 60)
-    return f"{minutes}:{seconds:02}"
+def _loaded_rows(table: TableResult) -> int:
+    """Return the rows that have come to raw: so far, or in the whole load."""
+    return table.rows_written if table.status is TableStatus.LOADED else table.rows_loaded
 
 
 def _headline(now: Snapshot) -> str:
@@ -193,7 +276,15 @@ def _facts(now: Snapshot) -> str:
     counts = Counter(table.status for table in now.tables)
     states = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
     dbt = f"; {_dbt(now)}" if now.nodes else ""
-    return f"{now.row.status}: {states or 'not planned yet'}{dbt}"
+    return f"{now.row.status}: {states or 'not planned yet'}{_moved(now)}{dbt}"
+
+
+def _moved(now: Snapshot) -> str:
+    """Say what has come so far, while tables are at work."""
+    read = sum(table.rows_read for table in now.tables)
+    loaded = sum(_loaded_rows(table) for table in now.tables)
+    size = sum(table.bytes_read for table in now.tables) / 1e6
+    return f"; {read:,} rows ({size:,.1f} MB) read, {loaded:,} loaded" if read or loaded else ""
 
 
 def _line(now: Snapshot) -> str:

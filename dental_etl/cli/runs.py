@@ -43,16 +43,18 @@ def run(
     """Run tables in this process, no broker needed; refused while the clinic works (exit code 3)."""
     if sum((everything, bool(table), category is not None)) != 1:
         raise ConfigurationError("Say which tables: --all, or --table NAME (repeatable), or --category SIZE.")
-    made = pipeline.run_here(
-        console.settings(),
-        clock=console.now,
-        names=table or (),
-        category=category,
-        refresh=RefreshMode.of(full=force_full, confirms_deletes=confirm_deletes),
-        max_workers=max_workers,
-        wants_dbt=everything if dbt is None else dbt,
-        on_start=lambda run_id: console.err.print(f"Run {run_id}"),
-    )
+    settings = console.settings()
+    with night_view.Watching(settings) as watching:
+        made = pipeline.run_here(
+            settings,
+            clock=console.now,
+            names=table or (),
+            category=category,
+            refresh=RefreshMode.of(full=force_full, confirms_deletes=confirm_deletes),
+            max_workers=max_workers,
+            wants_dbt=everything if dbt is None else dbt,
+            on_start=watching.start,
+        )
     print_report(made, as_json=as_json)
     if made.outcome is not Outcome.SUCCEEDED:
         raise typer.Exit(1)

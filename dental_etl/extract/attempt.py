@@ -68,6 +68,8 @@ class Attempt:
     coercions: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: Told the numbers of a large table's key ranges, so that others come and work them too; None: nobody.
     helpers: Callable[[Sequence[int]], None] | None = None
+    #: Rows and bytes of everybody who works the ranges of this table; None when nobody else may.
+    together: Callable[[], tuple[int, int]] | None = None
     #: Whether the replica has rows that another session read for this copy, so as of another moment.
     has_foreign_reads: bool = False
 
@@ -105,16 +107,17 @@ class Attempt:
     def count(self, stream: BlockStream) -> None:
         """Add the coercions of a read, and tell whoever watches."""
         self.coercions.update(stream.coercions)
-        if self.progress is not None:
-            totals = self.reader.totals
-            self.progress(
-                Progress(
-                    table=self.table,
-                    rows=totals.rows,
-                    estimated_rows=self.plan.config.estimated_rows,
-                    bytes=totals.bytes,
-                )
-            )
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell whoever watches how far the extract is."""
+        if self.progress is None:
+            return
+        totals = self.reader.totals
+        rows, size = self.together() if self.together is not None else (totals.rows, totals.bytes)
+        self.progress(
+            Progress(table=self.table, rows=rows, estimated_rows=self.plan.config.estimated_rows, bytes=size)
+        )
 
     def coercion_values(self) -> tuple[Coercion, ...]:
         return tuple(

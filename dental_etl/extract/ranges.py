@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 _READS_PER_CHUNK = 8
 _LEAST_CHUNKS = 16
 _LOOK_AGAIN_SECONDS = 0.2
+#: Between two sums over all ranges, for whoever watches.
+_ADD_UP_SECONDS = 1.0
 #: Deadlocks with helpers that one attempt puts up with.
 _MOST_CONFLICTS = 10
 
@@ -132,6 +134,7 @@ def fill(attempt: Attempt, copy_id: str, todo: Work) -> Moved:
     attempt.has_foreign_reads = True
     before, counted = attempt.reader.totals, attempt.coercions
     attempt.reader.totals, attempt.coercions = ReadTotals(), Counter()
+    attempt.together = _Together(attempt, copy_id, before)
     left = _open(attempt, copy_id)
     if attempt.helpers is not None:
         # The first ones come first; the owner begins at the other end.
@@ -142,11 +145,31 @@ def fill(attempt: Attempt, copy_id: str, todo: Work) -> Moved:
         conflicts += outcomes.count(None)
         if not any(outcomes):
             time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
+            attempt.tell()
         left = _open(attempt, copy_id)
+    attempt.together = None
     moved = _moved(attempt, copy_id)
     attempt.reader.totals = _added(before, moved)
     attempt.coercions = counted + Counter({(column, kind): rows for column, kind, rows in moved.coercions})
     return moved
+
+
+class _Together:
+    """Adds up the rows of all ranges, whoever works them, at most once in a while."""
+
+    def __init__(self, attempt: Attempt, copy_id: str, before: ReadTotals) -> None:
+        self._attempt = attempt
+        self._copy_id = copy_id
+        self._before = before
+        self._sum = (before.rows, before.bytes)
+        self._looked = time.monotonic()
+
+    def __call__(self) -> tuple[int, int]:
+        if time.monotonic() - self._looked >= _ADD_UP_SECONDS:
+            moved = _moved(self._attempt, self._copy_id)
+            self._sum = (self._before.rows + moved.rows, self._before.bytes + moved.bytes)
+            self._looked = time.monotonic()
+        return self._sum
 
 
 def _work_patiently(attempt: Attempt, number: int, todo: Work, conflicts: int) -> bool | None:

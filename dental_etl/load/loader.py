@@ -15,7 +15,7 @@ from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.connections import connect
 from dental_etl.exceptions import DatabaseError, DataLoadingError
-from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper, is_restored
+from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper
 from dental_etl.load.changes import apply_changes
 from dental_etl.load.chunks import copy_chunk, is_left_to_copy, publish
 from dental_etl.load.errors import load_errors, too_many_deletes
@@ -24,8 +24,9 @@ from dental_etl.load.full import LockPatience, first_load, refresh
 from dental_etl.load.moved import Moved, added
 from dental_etl.load.postgres_schema import SchemaChange, compare, find_table
 from dental_etl.load.postgres_types import is_exact_key
-from dental_etl.load.proof import KeyWindow, Loaded, Prove, RawProof, Reload
-from dental_etl.load.range_table import is_there, take_range
+from dental_etl.load.progress import Watch, Watcher
+from dental_etl.load.proof import KeyWindow, Loaded, Prove, RawProof, Reload, remarks
+from dental_etl.load.range_table import is_there, take_range, total
 from dental_etl.load.raw_table import RawTable, raw_table
 from dental_etl.load.replica import Replica, forget_changes, open_replica
 from dental_etl.load.sharing import begin_sharing, complete, copy_range
@@ -40,7 +41,7 @@ from dental_etl.load.transaction import (
 )
 from dental_etl.load.windows import reload_windows
 from dental_etl.plan.brake import may_delete
-from dental_etl.run import Finding, LoadResult, LoadStatus, RefreshMode, Severity
+from dental_etl.run import LoadResult, LoadStatus, RefreshMode
 from dental_etl.tracking.status import read_load_status
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ class LoadOptions:
     range_rows: int = 100_000
     #: Compares raw with the replica before anything is committed.
     prove: Prove | None = None
+    #: Told how far the load is, after every block.
+    watcher: Watcher | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ class _Job:
     columns: set[str] = field(default_factory=set)
     #: Monotonic, seconds.
     started: float = field(default_factory=time.monotonic)
+    watch: Watch = field(default_factory=lambda: Watch(None))
 
     @contextmanager
     def analytics(self) -> Iterator[Connection]:
@@ -104,7 +108,8 @@ class _Job:
     @contextmanager
     def transaction(self, analytics: Connection) -> Iterator[tuple[Replica, RawTable]]:
         """Begin a transaction that holds the table's place; commit at the end."""
-        with analytics.begin(), open_for_load(self.settings, analytics, self.table, self.run_id) as replica:
+        place = open_for_load(self.settings, analytics, self.table, self.run_id, self.watch)
+        with analytics.begin(), place as replica:
             raw = raw_table(self.settings.analytics.schema, replica.schema)
             self.columns.update(column.name for column in raw.columns)
             yield replica, raw
@@ -142,14 +147,14 @@ def load_table(
         TableBusyError: Another process loads this table.
         DatabaseError: A server could not be reached, or refused a statement.
     """
-    job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
+    job = _job(settings, config, run_id, options or LoadOptions())
     with job.analytics() as analytics, job.transaction(analytics) as (replica, raw):
         loaded, proof = _proven(_load(analytics, replica, raw, job, clock()), job)
         result = replace(
             loaded.result,
             proven_at=proof.proven_at,
             proven_by=proof.proven_by,
-            findings=(*_remarks(loaded), *proof.findings),
+            findings=(*remarks(loaded), *proof.findings),
         )
         finish(loaded, proof, run_id=run_id)
         before_commit(analytics, result)
@@ -174,7 +179,7 @@ def load_table_chunked(
     committed with its checkpoint in a staging table; the last transaction makes it the raw table, so that
     readers never see half of it. Any other load is `load_table`'s, with the same arguments, result and errors.
     """
-    job = _Job(settings=settings, table=config.table_name, run_id=run_id, asked=options or LoadOptions())
+    job = _job(settings, config, run_id, options or LoadOptions())
     if config.estimated_size_mb >= job.asked.parts_from_mb:
         with job.analytics() as analytics:
             _share(analytics, job, config.estimated_rows)
@@ -183,6 +188,12 @@ def load_table_chunked(
     return load_table(
         settings, config, run_id=run_id, before_commit=before_commit, clock=clock, options=options
     )
+
+
+def _job(settings: Settings, config: TableConfig, run_id: str, asked: LoadOptions) -> _Job:
+    watch = Watch(asked.watcher)
+    watch.expect(config.estimated_rows)
+    return _Job(settings=settings, table=config.table_name, run_id=run_id, asked=asked, watch=watch)
 
 
 def load_chunk(settings: Settings, table: str, number: int, *, run_id: str) -> int:
@@ -219,6 +230,8 @@ def _share(analytics: Connection, job: _Job, estimated_rows: int) -> None:
         with job.transaction(analytics) as (replica, raw):
             if complete(analytics, replica, raw):
                 return
+            done = total(analytics, raw.schema, job.table)
+            job.watch.settle(rows=done.rows, size=done.bytes)
         if not any(copied):
             time.sleep(_LOOK_AGAIN_SECONDS)  # others are at all of them; one that dies frees its own
 
@@ -230,7 +243,7 @@ def _copy_range(analytics: Connection, job: _Job, number: int) -> int:
         if wanted is None:
             return 0
         set_run_id(analytics, job.run_id)
-        with open_replica(job.settings.replication, job.table) as replica:
+        with open_replica(job.settings.replication, job.table, job.watch) as replica:
             raw = raw_table(schema, replica.schema)
             job.columns.update(column.name for column in raw.columns)
             return copy_range(analytics, replica, raw, wanted)
@@ -275,6 +288,7 @@ def _copies_a_chunk(analytics: Connection, job: _Job) -> bool:
             return False
         checkpoint = copy_chunk(analytics, replica, raw, job.asked.chunk_rows)
         record_progress(analytics, raw, job.table, rows=checkpoint.rows, run_id=job.run_id)
+    job.watch.settle(rows=checkpoint.rows, size=checkpoint.bytes)
     logger.debug("Staged %d rows of %s", checkpoint.rows, job.table)
     return not checkpoint.is_complete
 
@@ -302,7 +316,9 @@ def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, now
         return loaded(action, Moved(), before.rows_loaded)
     rows = replica.count()
     held = before.loaded_generation if before else 0
-    if action is Action.CHANGES and not is_refresh_cheaper(replica.count_changed(held), rows):
+    changed = replica.count_changed(held) if action is Action.CHANGES else rows
+    if action is Action.CHANGES and not is_refresh_cheaper(changed, rows):
+        job.watch.expect(changed)
         evolved = follow(analytics, replica, raw, job.asked.patience)
         if evolved is not None:
             moved = apply_changes(analytics, replica, raw, held).with_drift(*evolved.drift)
@@ -313,22 +329,9 @@ def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, now
     if found is not None:
         held_rows = before.rows_loaded if before else count_rows(analytics, raw.qualified)
         job.require_deletes_allowed(rows=held_rows, gone=held_rows - rows)
+    job.watch.expect(rows)
     moved = _whole(analytics, replica, raw, job, rows, is_new=found is None)
     return loaded(Action.FULL, moved, rows)
-
-
-def _remarks(loaded: Loaded) -> tuple[Finding, ...]:
-    """Say what a person should know about a load that went well."""
-    if not is_restored(loaded.replica.status, loaded.before):
-        return ()
-    finding = Finding(
-        check="restored",
-        severity=Severity.INFORMATION,
-        table=loaded.result.table,
-        message="raw was older than the changes that the replica still remembers, as after a restore of the "
-        "analytics database from a backup: every row was loaded again. Nothing is to be done.",
-    )
-    return (finding,)
 
 
 def _altered(replica: Replica, held: int) -> frozenset[str]:

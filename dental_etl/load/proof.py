@@ -9,9 +9,10 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from dental_etl.load.action import is_restored
 from dental_etl.load.raw_table import RawTable
 from dental_etl.load.replica import Replica
-from dental_etl.run import Finding, LoadResult, LoadStatus
+from dental_etl.run import Finding, LoadResult, LoadStatus, Severity
 
 
 class Reload(StrEnum):
@@ -72,3 +73,17 @@ class RawProof:
 
 
 Prove = Callable[[Loaded], RawProof]
+
+
+def remarks(loaded: Loaded) -> tuple[Finding, ...]:
+    """Say what a person should know about a load that went well."""
+    if not is_restored(loaded.replica.status, loaded.before):
+        return ()
+    finding = Finding(
+        check="restored",
+        severity=Severity.INFORMATION,
+        table=loaded.result.table,
+        message="raw was older than the changes that the replica still remembers, as after a restore of the "
+        "analytics database from a backup: every row was loaded again. Nothing is to be done.",
+    )
+    return (finding,)

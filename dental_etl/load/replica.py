@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -12,6 +12,7 @@ from dental_etl.config import DatabaseSettings
 from dental_etl.config.tables import TableSchema
 from dental_etl.connections import DRIVER_ERRORS, connect, database_errors, error_number
 from dental_etl.exceptions import DataLoadingError
+from dental_etl.load.progress import Watch, WatchedStream
 from dental_etl.load.statements import count_rows, execute, fetch
 from dental_etl.run import CopyStatus
 from dental_etl.tracking.on_demand import NO_SUCH_TABLE
@@ -41,6 +42,8 @@ class Replica:
     has_outbox: bool
     #: Whether keys are in it, be they loaded already.
     has_entries: bool
+    #: Told of the rows that are read for COPY.
+    watch: Watch = field(default_factory=lambda: Watch(None))
 
     @property
     def quoted(self) -> str:
@@ -74,7 +77,7 @@ class Replica:
         """
         columns = [column.name for column in self.schema.columns]
         wanted = row_format(self.schema, Target.POSTGRES, columns)
-        return wanted, self._read(wanted, f"FROM {self.quoted} {where}")
+        return wanted, self._read(wanted, f"FROM {self.quoted} {where}", self.watch)
 
     def changed_keys(self, loaded_generation: int) -> tuple[RowFormat, BlockStream]:
         """Read the keys that changed since a generation, each once."""
@@ -85,7 +88,7 @@ class Replica:
         """Read the rows that still exist among those keys."""
         columns = [column.name for column in self.schema.columns]
         wanted = row_format(self.schema, Target.POSTGRES, columns, alias=_ROWS)
-        return wanted, self._read(wanted, f"FROM {self.changed_rows_source(loaded_generation)}")
+        return wanted, self._read(wanted, f"FROM {self.changed_rows_source(loaded_generation)}", self.watch)
 
     def changed_rows_source(self, loaded_generation: int, *, alias: str = _ROWS) -> str:
         """Write what follows FROM for the rows that still exist among the changed keys."""
@@ -108,17 +111,21 @@ class Replica:
         # No upper bound: whatever the snapshot shows in the outbox, it shows in the rows as well.
         return f"{mysql(generation_column(self.schema.primary_key))} > {int(loaded_generation)}"
 
-    def _read(self, wanted: RowFormat, rest: str) -> BlockStream:
-        return read_blocks(self.connection, f"SELECT {wanted.select_list} {rest}", None, wanted)
+    def _read(self, wanted: RowFormat, rest: str, watch: Watch | None = None) -> BlockStream:
+        sql = f"SELECT {wanted.select_list} {rest}"
+        if watch is None:
+            return read_blocks(self.connection, sql, None, wanted)
+        return WatchedStream(self.connection, sql, wanted, watch)
 
 
 @contextmanager
-def open_replica(database: DatabaseSettings, table: str) -> Iterator[Replica]:
+def open_replica(database: DatabaseSettings, table: str, watch: Watch | None = None) -> Iterator[Replica]:
     """Open a snapshot of the replication database for one table.
 
     Args:
         database: Replication.
         table: As the source spells it.
+        watch: Told of the rows that are read for COPY; None for nobody.
 
     Raises:
         DataLoadingError: The replica holds no complete copy of the table.
@@ -143,6 +150,7 @@ def open_replica(database: DatabaseSettings, table: str) -> Iterator[Replica]:
             status=status,
             has_outbox=entries is not None,
             has_entries=bool(entries),
+            watch=watch or Watch(None),
         )
 
 

@@ -13,6 +13,7 @@ from dental_etl.connections import value_at_once
 from dental_etl.exceptions import TableBusyError
 from dental_etl.load.action import Action
 from dental_etl.load.moved import Moved
+from dental_etl.load.progress import Watch
 from dental_etl.load.proof import Loaded, RawProof
 from dental_etl.load.raw_table import RUN_ID_SETTING, RawTable
 from dental_etl.load.replica import Replica, open_replica
@@ -43,7 +44,9 @@ def set_run_id(analytics: Connection, run_id: str) -> None:
 
 
 @contextmanager
-def open_for_load(settings: Settings, analytics: Connection, table: str, run_id: str) -> Iterator[Replica]:
+def open_for_load(
+    settings: Settings, analytics: Connection, table: str, run_id: str, watch: Watch
+) -> Iterator[Replica]:
     """Take the table's place in the current transaction, then open the replica.
 
     In that order: a snapshot that waited for another load would be older than what raw holds.
@@ -59,7 +62,7 @@ def open_for_load(settings: Settings, analytics: Connection, table: str, run_id:
         raise TableBusyError(
             f"Another process is loading table {table}; this is tried again.", table=table, stage="load"
         )
-    with open_replica(settings.replication, table) as replica:
+    with open_replica(settings.replication, table, watch) as replica:
         yield replica
 
 

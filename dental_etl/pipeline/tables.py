@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,12 +13,12 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role, Settings, TableConfig, read_tables
 from dental_etl.connections import connect, database_errors
-from dental_etl.exceptions import RETRYABLE, DatabaseError, DeadlineError, ETLPipelineError
-from dental_etl.extract.attempt import Progress
+from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
 from dental_etl.pipeline.account import RunAccount
+from dental_etl.pipeline.watching import Watched
 from dental_etl.plan import TablePlan, as_planned, plan_table
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
@@ -39,7 +38,6 @@ from dental_etl.tracking.on_demand import created_if_missing
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
-_PROGRESS_SECONDS = 2.0
 #: Told the numbers of the key ranges of a large table that anybody may work (`extract_chunk_phase`).
 Helpers = Callable[[Sequence[int]], None]
 
@@ -82,7 +80,7 @@ def extract_phase(
                 clock=clock,
                 prover=SourceProver(_reconcile_seconds(settings, table)),
                 helpers=helpers,
-                progress=_Watched(settings, claim),
+                progress=Watched(settings, claim),
                 account=account,
             )
             with ledger_transaction(settings) as connection:
@@ -90,39 +88,6 @@ def extract_phase(
                 account.settle(connection)
     _log(Stage.EXTRACT, run_id, table, result.rows_written, result.seconds)
     return result
-
-
-class _Watched:
-    """Writes how far an extract is to the ledger, not more often than anybody looks."""
-
-    def __init__(self, settings: Settings, claim: ledger.Claim) -> None:
-        self._settings = settings
-        self._claim = claim
-        self._started = self._written = time.monotonic()
-        self._is_lost = False
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if self._is_lost or now - self._written < _PROGRESS_SECONDS:
-            return
-        self._written = now
-        try:
-            self._write(progress, now - self._started)
-        except DatabaseError as error:
-            # Nobody can watch, but the copy may go on: its end needs the ledger, its rows do not.
-            self._is_lost = True
-            logger.warning(
-                "The progress of %s cannot be shown (%s)",
-                self._claim.table,
-                error.code,
-                extra={"action": "progress_lost", "table": self._claim.table, "stage": Stage.EXTRACT},
-            )
-
-    def _write(self, progress: Progress, seconds: float) -> None:
-        with ledger_transaction(self._settings) as connection:
-            ledger.record_progress(
-                connection, self._claim, rows=progress.rows, size=progress.bytes, seconds=seconds
-            )
 
 
 def extract_chunk_phase(settings: Settings, run_id: str, table: str, number: int, *, clock: Clock) -> int:
@@ -171,7 +136,12 @@ def load_phase(
             run_id=run_id,
             before_commit=lambda connection, done: ledger.finish_load(connection, claim, done, clock()),
             clock=clock,
-            options=LoadOptions(refresh=claim.refresh, prove=prove_raw, helpers=helpers),
+            options=LoadOptions(
+                refresh=claim.refresh,
+                prove=prove_raw,
+                helpers=helpers,
+                watcher=Watched(settings, claim),
+            ),
         )
     _log(Stage.LOAD, run_id, table, result.rows_written, result.seconds)
     return result

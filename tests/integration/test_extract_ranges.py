@@ -58,6 +58,7 @@ class Night:
         helpers: Callable[[Sequence[int]], None] | None = None,
         killed_after: int | None = None,
         refresh: RefreshMode = RefreshMode.INCREMENTAL,
+        progress: Callable[[Progress], None] | None = None,
     ) -> ExtractResult:
         return extract_table(
             self.settings,
@@ -66,7 +67,7 @@ class Night:
             fence=next(_FENCES),
             deadline=self.now + timedelta(hours=1),
             clock=lambda: self.now,
-            progress=_killer(killed_after),
+            progress=progress or _killer(killed_after),
             helpers=helpers or self.called.extend,
         )
 
@@ -149,6 +150,20 @@ def test_helpers_and_owner_copy_each_row_once(night: Night, visits: Connection) 
         by_helpers = sum(future.result() for future in helped)
     assert _rows(night.replication) == _rows(visits)
     assert (result.rows_read, by_helpers > 0) == (ROWS, True)
+
+
+def test_progress_is_the_sum_over_owner_and_helpers(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dental_etl.extract.ranges._ADD_UP_SECONDS", 0.0)
+    seen: list[int] = []
+    by_helpers: list[int] = []
+
+    def call(numbers: Sequence[int]) -> None:
+        by_helpers.extend(night.help(number) for number in numbers)
+
+    night.extract(helpers=call, progress=lambda one: seen.append(one.rows))
+    assert sum(by_helpers) == 80 * (CHUNKS - 1)
+    assert seen[0] == sum(by_helpers) + BATCH_ROWS
+    assert seen[-1] == ROWS
 
 
 @pytest.mark.parametrize(

@@ -294,6 +294,17 @@ def test_progress_shows_before_the_extract_ends(etl: Connection) -> None:
     assert (found.rows_read, found.bytes_read, found.extract_seconds) == (500, 4000, 2.5)
 
 
+def test_progress_of_a_load_leaves_that_of_the_extract_alone(etl: Connection) -> None:
+    run_id = active_run(etl, "patient")
+    ledger.finish_extract(etl, claim(etl, run_id, "patient", Stage.EXTRACT), extracted("patient"), NOW)
+    (before,) = ledger.results(etl, run_id)
+    loading = claim(etl, run_id, "patient", Stage.LOAD)
+    ledger.record_progress(etl, loading, rows=300, size=2000, seconds=1.5, expected_rows=900)
+    (seen,) = ledger.results(etl, run_id)
+    assert (seen.rows_loaded, seen.bytes_loaded, seen.rows_to_load) == (300, 2000, 900)
+    assert (seen.rows_read, seen.bytes_read) == (before.rows_read, before.bytes_read)
+
+
 def test_an_older_attempt_says_nothing_of_its_progress(etl: Connection) -> None:
     run_id = active_run(etl, "patient")
     older = claim(etl, run_id, "patient", Stage.EXTRACT)

@@ -43,6 +43,20 @@ def test_a_table_at_work_shows_rows_bytes_pace_and_time_left(fact: str) -> None:
     assert fact in _shown(HALF)
 
 
+@pytest.mark.parametrize("fact", ["750,000", "192.0", "150,000", "0:15"])
+def test_a_load_at_work_shows_its_own_rows_bytes_pace_and_time_left(fact: str) -> None:
+    loading = replace(
+        HALF,
+        status=TableStatus.LOADING,
+        rows_read=3_000_000,
+        rows_loaded=750_000,
+        bytes_loaded=192_000_000,
+        rows_to_load=3_000_000,
+        load_seconds=5.0,
+    )
+    assert fact in _shown(loading)
+
+
 @pytest.mark.parametrize(
     "table",
     [

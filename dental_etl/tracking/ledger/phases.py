@@ -176,20 +176,30 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
 
 
 @database_errors(Role.ANALYTICS)
-def record_progress(connection: Connection, claim: Claim, *, rows: int, size: int, seconds: float) -> None:
-    """Say how far an extract is, for whoever watches; nothing happens if a newer attempt has the table.
+def record_progress(
+    connection: Connection, claim: Claim, *, rows: int, size: int, seconds: float, expected_rows: int = 0
+) -> None:
+    """Say how far a phase is, for whoever watches; nothing happens if a newer attempt has the table.
 
     Args:
         connection: Analytics.
-        claim: Of the extract.
-        rows: Read so far by this attempt.
+        claim: Of the phase.
+        rows: Read from the source, or copied to raw, so far.
         size: Bytes of them.
         seconds: Since the attempt began.
+        expected_rows: Of a load: rows that it will have copied.
     """
+    extracted = {"rows_read": rows, "bytes_read": size, "extract_seconds": seconds}
+    loaded = {
+        "rows_loaded": rows,
+        "bytes_loaded": size,
+        "rows_to_load": expected_rows,
+        "load_seconds": seconds,
+    }
     connection.execute(
         _of(claim.run_id, claim.table)
         .where(_table.fence == claim.fence, _table.status == WORKING[claim.stage])
-        .values(rows_read=rows, bytes_read=size, extract_seconds=seconds)
+        .values(extracted if claim.stage is Stage.EXTRACT else loaded)
     )
 
 

@@ -125,6 +125,10 @@ run_table = Table(
     _count("rows_deleted"),
     Column("rows_total", BigInteger),
     _count("bytes_read"),
+    # The same of a load, while it works.
+    _count("rows_loaded"),
+    _count("bytes_loaded"),
+    _count("rows_to_load"),
     _seconds("extract_seconds"),
     _seconds("load_seconds"),
     _seconds("source_seconds"),

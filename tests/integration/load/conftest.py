@@ -13,6 +13,7 @@ from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.load.full import LockPatience
 from dental_etl.load.loader import BeforeCommit, LoadOptions, load_table, load_table_chunked
+from dental_etl.load.progress import Watcher
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.run import Category, LoadResult, RefreshMode, Strategy
 from dental_etl.tracking.status import CopiedTable, ensure_copy_status, record_copied, take_fence
@@ -101,6 +102,7 @@ def load(
         refresh: RefreshMode = RefreshMode.INCREMENTAL,
         before_commit: BeforeCommit = lambda _connection, _result: None,
         chunk_rows: int | None = None,
+        watcher: Watcher | None = None,
     ) -> LoadResult:
         analytics.rollback()
         patience = LockPatience(tries=2, try_seconds=0.05, pause_seconds=0.01)
@@ -116,6 +118,7 @@ def load(
                 chunk_rows=chunk_rows or 1,
                 parts_from_mb=0.0,
                 prove=prove_raw,
+                watcher=watcher,
             ),
         )
         assert result.findings == (), "raw differs from the replica"
