@@ -64,6 +64,8 @@ _MYSQL_TRANSACTION = frozenset({1205, 1213, 1412, 1684, 1689})
 _MYSQL_ACCESS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1290, 1370, 1698, 1792, 1820, 1862, 3118})
 _MYSQL_DAMAGED = frozenset({126, 127, 144, 145, 1016, 1017, 1034, 1035, 1168, 1194, 1195, 1712, 1877})
 _MYSQL_FULL = frozenset({3, 20, 1021, 1026, 1114})
+#: Too many connections: to the server, or of our account.
+_NO_PLACE = frozenset({"1040", "1203", "1226", "53300"})
 _POSTGRES_CONNECTION = ("08", "57P01", "57P02", "57P03", "53300")
 _POSTGRES_TRANSACTION = ("40001", "40P01", "55P03", "25P03")
 _POSTGRES_ACCESS = ("28", "3D000", "42501")
@@ -223,12 +225,14 @@ def translate(
     number = error_number(error)
     kind, remedy = _classify(error, number)
     where = f" while working on table {table}" if table else ""
-    return kind(
+    found = kind(
         f"The {role} database answered with error {number or type(_driver_error(error)).__name__}{where}. {remedy}",
         table=table,
         stage=stage,
         run_id=run_id,
     )
+    found.number = number
+    return found
 
 
 def error_number(error: BaseException) -> str:
@@ -382,6 +386,8 @@ def _open(database: DatabaseSettings, *, is_dedicated: bool) -> Connection:
     try:
         return _open_patiently(database, is_dedicated=is_dedicated)
     except DatabaseConnectionError as error:
+        if error.number in _NO_PLACE:
+            raise  # it is there, only its places are taken
         raise ServerAwayError(str(error), server=database.role) from None
 
 

@@ -109,6 +109,8 @@ class RunRefusedError(RefusedError):
 
 class DatabaseError(ETLPipelineError):
     code = "E_DATABASE"
+    #: The server's own number of the error; empty if it gave none.
+    number: str = ""
 
 
 class DatabaseConnectionError(DatabaseError):
@@ -121,13 +123,15 @@ class ServerAwayError(DatabaseConnectionError):
     Args:
         message: What happened, and what the operator does next.
         server: Its role: ``source``, ``replication`` or ``analytics``.
+        is_known: Whether that is from the ledger, and the server was not tried.
     """
 
     code = "E_SERVER_AWAY"
 
-    def __init__(self, message: str, *, server: str) -> None:
+    def __init__(self, message: str, *, server: str, is_known: bool = False) -> None:
         super().__init__(message)
         self.server = server
+        self.is_known = is_known
 
 
 class DatabaseTransactionError(DatabaseError):

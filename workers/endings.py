@@ -47,7 +47,8 @@ def ending(error: BaseException, stage: Stage, where: OpenTable | None, max_atte
     if isinstance(error, TableBusyError):
         return _of_busy(error, where)
     if isinstance(error, ServerAwayError) and error.server != Role.ANALYTICS:
-        return Ending.PARK
+        # A table that is being worked although its server is known to be away is another delivery's.
+        return Ending.PARK if where.is_waiting or not error.is_known else Ending.DROP
     if isinstance(error, RETRYABLE) and where.phase_failures + 1 < max_attempts:
         return Ending.RETRY
     return Ending.FAIL

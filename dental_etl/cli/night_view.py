@@ -41,6 +41,8 @@ class Snapshot:
     tables: tuple[TableResult, ...]
     nodes: tuple[NodeResult, ...]
     at: datetime
+    #: Servers that cannot be reached; tables wait for them.
+    away: tuple[ledger.Outage, ...] = ()
 
     @property
     def ended(self) -> tuple[TableResult, ...]:
@@ -71,6 +73,7 @@ def snapshot(settings: Settings, run_id: str) -> Snapshot:
             tables=ledger.results(connection, run_id),
             nodes=ledger.nodes(connection, run_id),
             at=console.now(),
+            away=ledger.outages(connection),
         )
 
 
@@ -186,6 +189,7 @@ def view(now: Snapshot) -> RenderableType:
     bar.add_row(share, Text(f"{len(now.ended)}/{len(now.tables)} tables"))
     parts: list[RenderableType] = [Text(_headline(now), style="bold"), bar]
     rows = _rows(now)
+    parts += [Text(_waits_for(outage), style="yellow") for outage in _in_the_way(now)]
     if rows:
         parts.append(_table(rows))
     if now.nodes:
@@ -276,7 +280,8 @@ def _facts(now: Snapshot) -> str:
     counts = Counter(table.status for table in now.tables)
     states = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
     dbt = f"; {_dbt(now)}" if now.nodes else ""
-    return f"{now.row.status}: {states or 'not planned yet'}{_moved(now)}{dbt}"
+    away = "".join(f"; {_waits_for(outage)}" for outage in _in_the_way(now))
+    return f"{now.row.status}: {states or 'not planned yet'}{_moved(now)}{dbt}{away}"
 
 
 def _moved(now: Snapshot) -> str:
@@ -285,6 +290,14 @@ def _moved(now: Snapshot) -> str:
     loaded = sum(_loaded_rows(table) for table in now.tables)
     size = sum(table.bytes_read for table in now.tables) / 1e6
     return f"; {read:,} rows ({size:,.1f} MB) read, {loaded:,} loaded" if read or loaded else ""
+
+
+def _in_the_way(now: Snapshot) -> tuple[ledger.Outage, ...]:
+    return now.away if now.row.status is RunStatus.ACTIVE else ()
+
+
+def _waits_for(outage: ledger.Outage) -> str:
+    return f"waiting for the {outage.server} database, away since {outage.began_at:%H:%M} UTC"
 
 
 def _line(now: Snapshot) -> str:

@@ -10,7 +10,9 @@ import pytest
 from rich.console import Console
 
 from dental_etl.cli.night_view import Snapshot, view
+from dental_etl.config import Role
 from dental_etl.run import Category, RunKind, RunStatus, Strategy, TableResult, TableStatus
+from dental_etl.tracking import ledger
 from dental_etl.tracking.run_row import RunRow
 
 NOW = datetime(2026, 1, 31, 4, tzinfo=UTC)
@@ -30,9 +32,12 @@ HALF = TableResult(
 )
 
 
-def _shown(table: TableResult) -> str:
+AWAY = ledger.Outage(server=Role.SOURCE, began_at=NOW, run_id="r1", asked=2, ask_at=NOW)
+
+
+def _shown(table: TableResult, *, away: tuple[ledger.Outage, ...] = ()) -> str:
     terminal = Console(file=io.StringIO(), width=160)
-    terminal.print(view(Snapshot(row=ROW, tables=(table,), nodes=(), at=NOW)))
+    terminal.print(view(Snapshot(row=ROW, tables=(table,), nodes=(), at=NOW, away=away)))
     written = terminal.file
     assert isinstance(written, io.StringIO)
     return written.getvalue()
@@ -67,3 +72,7 @@ def test_a_load_at_work_shows_its_own_rows_bytes_pace_and_time_left(fact: str) -
 )
 def test_no_time_is_told_that_is_not_known(table: TableResult) -> None:
     assert "0:20" not in _shown(table)
+
+
+def test_a_run_that_waits_for_a_server_says_so() -> None:
+    assert "waiting for the source database, away since 04:00 UTC" in _shown(HALF, away=(AWAY,))

@@ -69,6 +69,7 @@ def require_servers(connection: Connection, stage: Stage) -> None:
                 f"The {outage.server} database has been away since {outage.began_at:%Y-%m-%d %H:%M} UTC; what needs "
                 f"it waits. See `dental-etl test-connections`.",
                 server=outage.server,
+                is_known=True,
             )
 
 

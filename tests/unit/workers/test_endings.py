@@ -41,6 +41,18 @@ WORKED, WAITING = open_table(), open_table(TableStatus.PLANNED)
         ),
         pytest.param(ServerAwayError("away", server="source"), WORKED, Ending.PARK, id="the source is away"),
         pytest.param(
+            ServerAwayError("away", server="source", is_known=True),
+            WAITING,
+            Ending.PARK,
+            id="the source is known to be away",
+        ),
+        pytest.param(
+            ServerAwayError("away", server="source", is_known=True),
+            WORKED,
+            Ending.DROP,
+            id="second delivery while the source is away",
+        ),
+        pytest.param(
             ServerAwayError("away", server="replication"),
             open_table(failures=2),
             Ending.PARK,
