@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import apprise
 from sqlalchemy import Connection
 
 from dental_etl.config import Settings
@@ -28,10 +27,11 @@ logger = logging.getLogger(__name__)
 #: A message that no channel took for so long is old news; the report has it all.
 _GIVE_UP_AFTER = timedelta(hours=24)
 _MOST_AT_ONCE = 50
+#: By Apprise's names; it is imported where a message is sent, for few commands send any.
 _APPRISE_TYPES = {
-    Severity.CRITICAL: apprise.NotifyType.FAILURE,
-    Severity.WARNING: apprise.NotifyType.WARNING,
-    Severity.INFORMATION: apprise.NotifyType.INFO,
+    Severity.CRITICAL: "failure",
+    Severity.WARNING: "warning",
+    Severity.INFORMATION: "info",
 }
 
 
@@ -92,7 +92,11 @@ def unusable_channels(settings: Settings) -> tuple[Finding, ...]:
 
 
 def _is_usable(url: str) -> bool:
-    return urlsplit(url).scheme == "file" or apprise.Apprise.instantiate(url) is not None
+    if urlsplit(url).scheme == "file":
+        return True
+    import apprise
+
+    return apprise.Apprise.instantiate(url) is not None
 
 
 def _unusable(variable: str, channel: str) -> Finding:
@@ -151,6 +155,8 @@ def _send(message: ledger.Notification, targets: Mapping[str, str], now: datetim
 def _send_to(url: str, message: ledger.Notification, now: datetime) -> bool:
     if urlsplit(url).scheme == "file":
         return _append(Path(unquote(urlsplit(url).path)), message, now)
+    import apprise
+
     service = apprise.Apprise()
     if not service.add(url):
         return False
@@ -158,7 +164,7 @@ def _send_to(url: str, message: ledger.Notification, now: datetime) -> bool:
         service.notify(
             title=message.title,
             body=message.body,
-            notify_type=_APPRISE_TYPES[message.severity],
+            notify_type=apprise.NotifyType(_APPRISE_TYPES[message.severity]),
             body_format=apprise.NotifyFormat.TEXT,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -56,8 +57,7 @@ def plan(
     if as_json:
         console.print_json(seen.to_json())
         return
-    for line in _lines(seen):
-        console.out.print(line, soft_wrap=not console.out.is_terminal)
+    console.out.print(Text("\n").join(_lines(seen)), soft_wrap=True)
 
 
 def _lines(seen: Outlook) -> Iterator[Text]:
@@ -66,11 +66,11 @@ def _lines(seen: Outlook) -> Iterator[Text]:
         return
     yield Text(_columns("TABLE", "SIZE", "EXTRACT", "ROWS", "BYTES", "TIME"), style="bold")
     for one in seen.plans:
-        yield Text(_figures(one), no_wrap=True, overflow="ignore")
-        yield from _folded(_why(seen, one))
+        yield Text(_figures(one))
+        yield from _folded(_why(seen, one), _INDENT, "dim")
     yield Text()
     for sentence in _summary(seen):
-        yield Text(sentence)
+        yield from _folded(sentence)
 
 
 def _columns(name: str, category: str, action: str, rows: str, size: str, time: str) -> str:
@@ -92,13 +92,15 @@ def _figures(plan: TablePlan) -> str:
     )
 
 
-def _folded(text: str) -> Iterator[Text]:
+def _folded(text: str, indent: str = "", style: str = "") -> Iterator[Text]:
     """Fold at words on a terminal; what reads a pipe wants whole lines."""
     if not console.out.is_terminal:
-        yield Text(_INDENT + text, no_wrap=True, overflow="ignore")
+        yield Text(indent + text)
         return
-    for line in Text(text).wrap(console.out, max(console.out.width - len(_INDENT), 40)):
-        yield Text(_INDENT + line.plain.rstrip(), style="dim")
+    for line in textwrap.wrap(
+        text, max(console.out.width, 40), initial_indent=indent, subsequent_indent=indent
+    ):
+        yield Text(line, style=style)
 
 
 def _why(seen: Outlook, plan: TablePlan) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -204,8 +204,8 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _table(name: str, entry: dict[str, Any]) -> TableConfig:
-    columns = [_column(column).to_json() for column in entry.get("columns", ())]
-    return TableConfig.from_json({**entry, "columns": columns, "table_name": name})
+    columns = tuple(_column(column) for column in entry.get("columns", ()))
+    return replace(TableConfig.from_json({**entry, "columns": (), "table_name": name}), columns=columns)
 
 
 def _merged(entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

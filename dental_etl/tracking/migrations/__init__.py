@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 
 from dental_etl.config import DatabaseSettings, Role
@@ -32,6 +29,11 @@ def migrate(database: DatabaseSettings) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    # Half of what importing costs; commands that only look at the ledger do without it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     connection.execute(text("CREATE SCHEMA IF NOT EXISTS etl"))
     connection.commit()
     config = Config()
