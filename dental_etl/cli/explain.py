@@ -15,7 +15,7 @@ from rich.text import Text
 from dental_etl.cli import console
 from dental_etl.pipeline import explanation
 from dental_etl.pipeline.explanation import Explanation, Structure
-from dental_etl.plan import Basis, ExtractAction
+from dental_etl.plan import Basis, ExtractAction, TableHistory
 from dental_etl.report import wording
 from dental_etl.run import RefreshMode, TableResult, TableStatus
 from dental_etl.run_window import CENTRAL
@@ -120,8 +120,20 @@ def _next_run(told: Explanation) -> Iterator[str]:
         )
     if outlook.ranges(plan) > 1:
         yield f"shared\tin {outlook.ranges(plan)} ranges of its key"
+    usual = _usual(told.history)
+    if usual:
+        yield f"usually\t{usual}"
     for note in plan.notes:
         yield f"differs\t{note}"
+
+
+def _usual(history: TableHistory) -> str:
+    share, size, pace = history.changed_share, history.row_bytes, history.source_rows_per_second
+    return ", ".join((
+        *([] if share is None else [f"{share:.2%} of its rows change in a night"]),
+        *([] if size is None else [f"a row has {size:,.0f} bytes"]),
+        *([] if pace is None else [f"the source sends {pace:,.0f} whole rows/s"]),
+    ))  # fmt: skip
 
 
 def _stands(told: Explanation) -> Iterator[str]:
@@ -148,13 +160,13 @@ def _moment(moment: datetime | None) -> str:
 def _unchanged(told: Explanation) -> Iterator[str]:
     if told.proof.fingerprint is not None:
         yield (
-            "The source's file: rows, size and time of its last write are what they were when the table was "
+            "By what the source says about the table's last write, which has not changed since the table was "
             "last compared. While that stays so, no row is read."
         )
     else:
         yield (
-            "By checksums on both servers: what this engine says about its files proves nothing, or the table "
-            "was not compared as a whole yet."
+            "By checksums on both servers: what this server says about its tables' last writes proves "
+            "nothing, or the table was written since it was last compared."
         )
     for action, results in _by_action(told.results).items():
         seconds = median(one.source_seconds for one in results)

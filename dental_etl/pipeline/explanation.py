@@ -19,7 +19,7 @@ from dental_etl.load.preview import Preview, preview
 from dental_etl.load.raw_table import raw_table
 from dental_etl.pipeline.outlook import Outlook, look_ahead
 from dental_etl.pipeline.tables import ledger_transaction
-from dental_etl.plan import TablePlan
+from dental_etl.plan import TableHistory, TablePlan, histories
 from dental_etl.run import CopyStatus, LoadStatus, TableResult, Value
 from dental_etl.tracking import ledger, proofs, status
 from dental_etl.wire.catalog import read_schema
@@ -67,6 +67,12 @@ class Explanation:
         return self.outlook.plans[0]
 
     @property
+    def history(self) -> TableHistory:
+        """What the newest of its results say together."""
+        name = self.config.table_name
+        return histories(self.results).get(name, TableHistory(table=name))
+
+    @property
     def cursor_stamp(self) -> str | None:
         """The last committed cursor, if it is a stamp (UTC); a key may be a person's."""
         cursor = self.copied.cursor if self.copied else None
@@ -92,6 +98,13 @@ class Explanation:
                 "source_at": _text(self.proof.proven_at),
                 "source_compared_at": _text(self.proof.compared_at),
                 "raw_at": _text(self.loaded.proven_at if self.loaded else None),
+            },
+            "usual_night": {
+                "seconds": self.history.usual_seconds,
+                "rows_read": self.history.usual_rows,
+                "changed_share": self.history.changed_share,
+                "row_bytes": self.history.row_bytes,
+                "source_rows_per_second": self.history.source_rows_per_second,
             },
             "recognises_unchanged_by_file": self.proof.fingerprint is not None,
             "structure": self.structure.to_json(),
