@@ -23,7 +23,7 @@ LEAST_ROWS = 100
 #: A pass for changes passes over rows that it does not fetch, so it may look at more of them at once.
 SCAN_FACTOR = 4
 #: So much is scanned within the 300 ms by any disk of this century. In the order of a key a MyISAM table is
-#: read row by row, about 15 times slower than by a scan, so a pass that is this small is one read.
+#: read row by row, at twice the processor time of a scan and more from a disk, so a pass this small is one read.
 SCAN_BYTES = 64 * 1024 * 1024
 #: How often a process looks at the source.
 LOOK_SECONDS = 1.0
@@ -179,7 +179,7 @@ def first_pace(config: TableConfig, *, is_scan: bool = False, strain: int = 0) -
         is_scan: Whether most rows are only looked at (a pass for changes), not fetched.
         strain: Level of the source's strain; the reads before the first one have shown it.
     """
-    first = min(config.batch_size, int(AIM_BYTES / _row_bytes(config))) >> strain
+    first = min(config.batch_size, int(AIM_BYTES * share(config.engine) / _row_bytes(config))) >> strain
     least = min(LEAST_ROWS, config.batch_size)
     return Pace(
         rows=max(first, least),
@@ -195,9 +195,14 @@ def aim_seconds(engine: str) -> float:
     return AIM_SECONDS if engine.lower() == "innodb" else AIM_SECONDS_LOCKING
 
 
+def share(engine: str, strain: int = 0) -> float:
+    """Return which part of what a calm source gives in one read is taken, by engine and strain."""
+    return aim_seconds(engine) / AIM_SECONDS / float(4**strain)
+
+
 def fits_one_read(config: TableConfig, rows: int, strain: int = 0) -> bool:
     """Return whether a pass that examines so many rows may do it in one read; less at a strained source."""
-    return rows * _row_bytes(config) <= SCAN_BYTES >> (2 * strain)
+    return rows * _row_bytes(config) <= SCAN_BYTES * share(config.engine, strain)
 
 
 def _row_bytes(config: TableConfig) -> float:
