@@ -102,6 +102,8 @@ class Settings:
     reconcile_budget_minutes: int
     #: Share of a table's rows, percent, that one run may delete unasked.
     delete_brake_percent: int
+    #: Size from which a table's first load goes in parts, which all idle workers share.
+    load_parts_from_mb: int
 
     @property
     def artifacts_folder(self) -> Path:
@@ -192,6 +194,7 @@ class _Reader:
             max_attempts=self._number("MAX_ATTEMPTS", 3, 1, 20),
             reconcile_budget_minutes=self._number("RECONCILE_BUDGET_MINUTES", 20, 1, 480),
             delete_brake_percent=self._number("DELETE_BRAKE_PERCENT", 20, 1, 100),
+            load_parts_from_mb=self._number("LOAD_PARTS_FROM_MB", 2048, 0, 10_000_000),
         )
         self._check_apart(settings)
         if self._problems:

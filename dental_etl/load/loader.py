@@ -59,10 +59,6 @@ class LoadOptions:
     #: FULL replaces every row of raw, whatever the generations say.
     refresh: RefreshMode = RefreshMode.INCREMENTAL
     patience: LockPatience = field(default_factory=LockPatience)
-    #: Size from which a first load goes in parts. One transaction is a third quicker: its rows are written
-    #: frozen, and with ``wal_level=minimal`` without a log. Killed, it begins again: under a minute's work
-    #: at this size, a few on a slow host.
-    parts_from_mb: float = 2048.0
     #: Rows that one transaction of a chunked load copies.
     chunk_rows: int = 500_000
     #: Told the key ranges of a large table's first load that anybody may copy with `load_chunk`.
@@ -175,12 +171,15 @@ def load_table_chunked(
 ) -> LoadResult:
     """Make the raw table of a large table equal to the replica; resume a first load that was broken off.
 
-    The first load of a table of `LoadOptions.parts_from_mb` goes in chunks of `LoadOptions.chunk_rows`, each
+    The first load from `Settings.load_parts_from_mb` on goes in chunks of `LoadOptions.chunk_rows`, each
     committed with its checkpoint in a staging table; the last transaction makes it the raw table, so that
-    readers never see half of it. Any other load is `load_table`'s, with the same arguments, result and errors.
+    readers never see half of it. A smaller one is one transaction, a third quicker: its rows are written
+    frozen, and with ``wal_level=minimal`` without a log. Killed, it begins again: under a minute's work at
+    2 GB, a few minutes on a slow host. Any other load is `load_table`'s, with the same arguments, result
+    and errors.
     """
     job = _job(settings, config, run_id, options or LoadOptions())
-    if config.estimated_size_mb >= job.asked.parts_from_mb:
+    if config.estimated_size_mb >= settings.load_parts_from_mb:
         with job.analytics() as analytics:
             _share(analytics, job, config.estimated_rows)
             while _copies_a_chunk(analytics, job):

@@ -25,6 +25,8 @@ class Hop(StrEnum):
 
 class Kind(StrEnum):
     OURS = "ours"
+    #: Ours, by as many processes as are free: what a table takes that is larger than these.
+    SHARED = "ours, shared"
     #: What the servers do without any client.
     LIMIT = "limit"
     #: What a user would take instead.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from psycopg2 import sql
 
@@ -14,36 +14,44 @@ from ops.benchmarks.contestants import Contestant, Hop, Kind
 from ops.benchmarks.datasets import Dataset
 from ops.benchmarks.laboratory import Laboratory
 from ops.benchmarks.measure import ClientCost, Worker
+from ops.benchmarks.ours import SHARED
 
 
 def contestants() -> tuple[Contestant, ...]:
-    return (
+    return tuple(
         Contestant(
-            name="dental_etl extract",
-            kind=Kind.OURS,
-            hop=Hop.FIRST,
-            prepare=_phases("extract"),
-            verify=verify.replica,
-        ),
-        Contestant(
-            name="dental_etl load", kind=Kind.OURS, hop=Hop.SECOND, prepare=_phases("load"), verify=verify.raw
-        ),
-        Contestant(
-            name="dental_etl extract, load",
-            kind=Kind.OURS,
-            hop=Hop.BOTH,
-            prepare=_phases("extract", "load"),
-            verify=verify.replica_and_raw,
-        ),
+            name=f"dental_etl {', '.join(phases)}{words}",
+            kind=kind,
+            hop=hop,
+            prepare=_phases(phases, helpers),
+            verify=check,
+        )
+        for words, kind, helpers in _COMPANIES
+        for phases, hop, check in _HOPS
     )
 
 
-def _phases(*phases: str) -> Callable[[Laboratory, Dataset], Callable[[], ClientCost]]:
+_HOPS = (
+    (("extract",), Hop.FIRST, verify.replica),
+    (("load",), Hop.SECOND, verify.raw),
+    (("extract", "load"), Hop.BOTH, verify.replica_and_raw),
+)
+#: In words, and how many processes beside the table's own work ranges of its key.
+_COMPANIES = (
+    ("", Kind.OURS, ()),
+    (" in ranges", Kind.SHARED, (SHARED, "0")),
+    (" in ranges, 2 processes", Kind.SHARED, (SHARED, "1")),
+)
+
+
+def _phases(
+    phases: Sequence[str], helpers: Sequence[str]
+) -> Callable[[Laboratory, Dataset], Callable[[], ClientCost]]:
     def prepare(lab: Laboratory, dataset: Dataset) -> Callable[[], ClientCost]:
         if "extract" in phases:
             _forget_replica(lab, dataset)
         _forget_raw(lab, dataset)
-        arguments = [str(lab.sandbox.directory), dataset.table, *phases]
+        arguments = [str(lab.sandbox.directory), dataset.table, *helpers, *phases]
         return Worker(arguments, lab.directory / "dental_etl.log").work
 
     return prepare

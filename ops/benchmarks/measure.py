@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -20,6 +20,7 @@ from ops.benchmarks.laboratory import Laboratory
 
 _MB = 1024 * 1024
 _SAMPLE_SECONDS = 0.05
+_LOOK_SECONDS = 0.1
 
 
 class ContestantError(Exception):
@@ -32,7 +33,7 @@ class ClientCost:
 
     wall_seconds: float
     cpu_seconds: float = 0.0
-    #: Above what the process needs when idle, for ours; of everything it started, for others.
+    #: Above what the process needs when idle, of the larger one, for ours; of everything it started, for others.
     peak_mb: float = 0.0
     #: Time until the program could begin; part of `wall_seconds`.
     start_seconds: float = 0.0
@@ -51,6 +52,8 @@ class Cost:
     analytics_cpu_seconds: float
     #: Cores that processes outside of the benchmark kept busy meanwhile.
     others_cores: float
+    #: Most connections that the copying account held at the source.
+    source_connections: int = 0
 
     @property
     def server_cpu_seconds(self) -> float:
@@ -74,7 +77,8 @@ class Cost:
 def measured(lab: Laboratory, work: Callable[[], ClientCost]) -> Cost:
     """Do the work and count what it took."""
     servers, machine, started = lab.cpu_seconds(), _machine_seconds(), time.monotonic()
-    client = work()
+    with _SourceConnections(lab) as connections:
+        client = work()
     wall, after = time.monotonic() - started, lab.cpu_seconds()
     spent = {name: after[name] - servers[name] for name in after}
     others = _machine_seconds() - machine - sum(spent.values()) - client.cpu_seconds
@@ -84,6 +88,7 @@ def measured(lab: Laboratory, work: Callable[[], ClientCost]) -> Cost:
         replication_cpu_seconds=spent[ServerName.REPLICATION],
         analytics_cpu_seconds=spent[ServerName.ANALYTICS],
         others_cores=max(others, 0.0) / wall,
+        source_connections=connections.most,
     )
 
 
@@ -170,6 +175,33 @@ def _command(step: Sequence[str], log: Path, environment: dict[str, str]) -> Cli
     if code:
         raise ContestantError(f"{Path(step[0]).name} ended with {code}; see {log}")
     return ClientCost(wall_seconds=wall, cpu_seconds=usage.ru_utime + usage.ru_stime, peak_mb=peak.mb)
+
+
+class _SourceConnections:
+    """Counts, ten times a second, the connections of the product's account at the source."""
+
+    def __init__(self, lab: Laboratory) -> None:
+        self._lab = lab
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.most = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with self._lab.mysql(self._lab.sandbox.source) as connection, connection.cursor() as cursor:
+            while not self._is_over.wait(_LOOK_SECONDS):
+                cursor.execute(
+                    "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s",
+                    (self._lab.settings.source.user,),
+                )
+                self.most = max(self.most, int(cursor.fetchone()[0]))
 
 
 class _Peak:

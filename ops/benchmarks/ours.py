@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,15 +13,22 @@ from dental_etl import pipeline
 from dental_etl.config import Settings
 from dental_etl.connections import connect
 from dental_etl.report import RunReport
-from dental_etl.run import RefreshMode, RunKind, new_run_id
+from dental_etl.run import RefreshMode, RunKind, Stage, new_run_id
 from dental_etl.sandbox import servers
 from dental_etl.tracking.migrations import migrate
 from ops.benchmarks.laboratory import settings_of
+from ops.benchmarks.resources import Meter
+from ops.benchmarks.sharing import Helpers, share_from_now_on, share_no_more
 
 #: In place of a table: the whole night, dbt excepted, as the command line runs it.
 ALL = "--all"
 #: In place of the phases, behind `ALL`: every row again.
 FULL = "full"
+#: Before the phases, and a number: so many helpers share the table, in ranges of its key.
+SHARED = "--shared"
+
+#: Returns what the work says of itself.
+_Work = Callable[[], dict[str, int]]
 
 
 def main(directory: str, table: str, *phases: str) -> None:
@@ -31,29 +37,45 @@ def main(directory: str, table: str, *phases: str) -> None:
     Args:
         directory: Of the sandbox.
         table: Which, or `ALL`.
-        phases: ``extract``, ``load`` or both; those before them are done unmeasured.
+        phases: ``extract``, ``load`` or both; those before them are done unmeasured. `SHARED` and a number
+            may come first.
     """
     settings = settings_of(servers.find(Path(directory)))
-    work = _night(settings, phases) if table == ALL else _table(settings, table, phases)
-    forget_peak()
-    idle_mb = status_mb("VmRSS")
+    share_no_more(settings)
+    if table == ALL:
+        _measure(_night(settings, phases), None)
+    elif phases[:1] == (SHARED,):
+        settings = share_from_now_on(settings, table)
+        run_id = _open_run(settings, table, phases)
+        helpers = Helpers(directory, table, run_id, int(phases[1]))
+        _measure(_phases(settings, run_id, table, phases, helpers), helpers)
+        share_no_more(settings)
+    else:
+        run_id = _open_run(settings, table, phases)
+        _measure(_phases(settings, run_id, table, phases, None), None)
+
+
+def _measure(work: _Work, helpers: Helpers | None) -> None:
+    meter = Meter()
     _say("ready")
     sys.stdin.readline()
-    started, cpu = time.monotonic(), _cpu_seconds()
-    read = work()
+    started = time.monotonic()
+    found = work()
+    wall_seconds = time.monotonic() - started
+    used = [meter.so_far(), *(helpers.costs() if helpers is not None else ())]
     _say(
         json.dumps(
             {
-                **read,
-                "wall_seconds": time.monotonic() - started,
-                "cpu_seconds": _cpu_seconds() - cpu,
-                "peak_mb": status_mb("VmHWM") - idle_mb,
+                **found,
+                "wall_seconds": wall_seconds,
+                "cpu_seconds": sum(one.cpu_seconds for one in used),
+                "peak_mb": max(one.peak_mb for one in used),
             }
         )
     )
 
 
-def _night(settings: Settings, phases: Sequence[str]) -> Callable[[], dict[str, int]]:
+def _night(settings: Settings, phases: Sequence[str]) -> _Work:
     migrate(settings.analytics)
     refresh = RefreshMode.FULL if FULL in phases else RefreshMode.INCREMENTAL
     return lambda: _read(pipeline.run_here(settings, clock=_now, wants_dbt=False, refresh=refresh))
@@ -68,28 +90,32 @@ def _read(made: RunReport) -> dict[str, int]:
     }
 
 
-def _table(settings: Settings, table: str, phases: Sequence[str]) -> Callable[[], dict[str, int]]:
-    run_id = _open_run(settings, table)
-    if "extract" not in phases:
-        pipeline.extract_phase(settings, run_id, table, clock=_now)
+def _phases(
+    settings: Settings, run_id: str, table: str, phases: Sequence[str], helpers: Helpers | None
+) -> _Work:
+    def call(stage: Stage) -> Callable[[Sequence[int]], None] | None:
+        return None if helpers is None else helpers.call(stage)
 
     def work() -> dict[str, int]:
         if "extract" in phases:
-            pipeline.extract_phase(settings, run_id, table, clock=_now)
+            pipeline.extract_phase(settings, run_id, table, clock=_now, helpers=call(Stage.EXTRACT))
         if "load" in phases:
-            pipeline.load_phase(settings, run_id, table, clock=_now)
+            pipeline.load_phase(settings, run_id, table, clock=_now, helpers=call(Stage.LOAD))
         return {}
 
     return work
 
 
-def _open_run(settings: Settings, table: str) -> str:
+def _open_run(settings: Settings, table: str, phases: Sequence[str]) -> str:
+    """Begin a run of one table, warm up, and do what comes before the phases to measure."""
     run_id = new_run_id(_now())
     pipeline.open_rerun(settings, run_id, RunKind.MANUAL, _now())
     pipeline.plan_run(settings, run_id, _now(), names=[table])
     for database in (settings.source, settings.replication, settings.analytics):
         with connect(database):
             pass
+    if "extract" not in phases:
+        pipeline.extract_phase(settings, run_id, table, clock=_now)
     return run_id
 
 
@@ -100,21 +126,6 @@ def _now() -> datetime:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def forget_peak() -> None:
-    """Let the kernel's high-water mark of our memory begin now."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def status_mb(name: str) -> float:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from dental_etl import pipeline
 from dental_etl.connections import connect
 from dental_etl.sandbox.state import Server, ServerName
 from dental_etl.tracking.migrations import migrate
-from ops.benchmarks import ours
+from ops.benchmarks import resources
 from ops.benchmarks.datasets import Dataset, Shape
 from ops.benchmarks.laboratory import Laboratory, laboratory
 
@@ -98,7 +98,7 @@ def _datasets(tables: int, rows: int, engine: str) -> tuple[Dataset, ...]:
 
 def _nights(lab: Laboratory, count: int) -> list[Night]:
     _warm_up(lab)
-    idle_mb = ours.status_mb("VmRSS")
+    idle_mb = resources.status_mb("VmRSS")
     return [_night(lab, idle_mb) for _ in range(count)]
 
 
@@ -113,7 +113,7 @@ def _warm_up(lab: Laboratory) -> None:
 def _night(lab: Laboratory, idle_mb: float) -> Night:
     lab.settle()
     counters, servers = _counters(lab), lab.cpu_seconds()
-    ours.forget_peak()
+    resources.forget_peak()
     started, cpu = time.monotonic(), _cpu_seconds()
     report = pipeline.run_here(lab.settings, clock=lambda: datetime.now(UTC), wants_dbt=False)
     seconds, cpu = time.monotonic() - started, _cpu_seconds() - cpu
@@ -126,8 +126,8 @@ def _night(lab: Laboratory, idle_mb: float) -> Night:
         cpu_seconds=cpu,
         server_cpu_seconds={name: servers_after[name] - servers[name] for name in servers},
         counters={name: after.since(counters[name]) for name, after in _counters(lab).items()},
-        peak_mb=ours.status_mb("VmHWM") - idle_mb,
-        kept_mb=ours.status_mb("VmRSS") - idle_mb,
+        peak_mb=resources.status_mb("VmHWM") - idle_mb,
+        kept_mb=resources.status_mb("VmRSS") - idle_mb,
     )
 
 

@@ -94,7 +94,7 @@ def budgets(results: Results) -> tuple[Budget, ...]:
     found: list[Budget] = []
     for dataset in results.datasets:
         found += _of_dataset([one for one in best if one.dataset == dataset], dataset)
-    ours = [one for one in results.measurements if one.kind is Kind.OURS]
+    ours = [one for one in results.measurements if one.kind in {Kind.OURS, Kind.SHARED}]
     if ours:
         peak = max(one.cost.client.peak_mb for one in ours)
         found.append(_at_most("memory above the idle worker", peak, _MEMORY_MB, "MB"))
@@ -185,7 +185,8 @@ def to_markdown(results: Results) -> str:
 _MET = {True: "yes", False: "NO", None: "disturbed"}
 _LEGEND = """\
 wall: seconds without the program's own start. client CPU and peak: of the copying process and what it
-starts; peak of ours is above the idle worker. source, replica, pg: CPU seconds of the servers. others: cores
+starts; peak of ours is above the idle worker, of the larger one where two share a table. source, replica, pg:
+CPU seconds of the servers. connections: most that were open at the source at once. others: cores
 that everything else on the machine kept busy meanwhile; above 0 the wall times are longer than they need be,
 and above 0.5 promises about wall time are not judged. all CPU: of client and servers together. Up to 200,000
 rows our load also compares every row with the replica by md5, which no other does."""
@@ -197,7 +198,8 @@ def _dataset_part(results: Results, dataset: str) -> str:
         return ""
     ours = {one.hop: one for one in best if one.kind is Kind.OURS}
     header = (
-        "hop", "contestant", "wall", "rows/s", "client CPU", "source", "replica", "pg", "all CPU", "peak MB", "others",
+        "hop", "contestant", "wall", "rows/s", "client CPU", "source", "replica", "pg", "all CPU", "peak MB", "connections",
+        "others",
         "beside ours", "equal",
     )  # fmt: skip
     table = _table(header, [_line(one, ours.get(one.hop)) for one in best])
@@ -226,6 +228,7 @@ def _line(one: Measurement, ours: Measurement | None) -> tuple[str, ...]:
         f"{cost.analytics_cpu_seconds:.2f}",
         f"{cost.all_cpu_seconds:.1f}",
         f"{cost.client.peak_mb:.0f}",
+        str(cost.source_connections),
         f"{cost.others_cores:.1f}",
         "" if ours is None else f"{one.seconds / ours.seconds:.2f}x",
         verdict,

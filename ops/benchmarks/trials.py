@@ -78,17 +78,18 @@ def everybody(*, with_peers: bool) -> tuple[Contestant, ...]:
 
 
 def is_wanted(one: Contestant, dataset: Dataset) -> bool:
-    """Zero dates only for those who can copy them; the limits once for each kind of table."""
+    """Zero dates only for those who can copy them; limits and shares once for each kind of table."""
     if dataset.shape is Shape.WIDE:
         return one.takes_zero_dates
-    return dataset.shape is Shape.NARROW or one.kind is not Kind.LIMIT
+    return dataset.shape is Shape.NARROW or one.kind not in {Kind.LIMIT, Kind.SHARED}
 
 
 def _line(found: Measurement) -> str:
     cost = found.cost
     return (
-        f"{found.round} {found.dataset:13} {found.contestant:36} {found.seconds:7.2f} s"
+        f"{found.round} {found.dataset:13} {found.contestant:44} {found.seconds:7.2f} s"
         f"  client {cost.client.cpu_seconds:6.2f}  servers {cost.server_cpu_seconds:6.2f}"
-        f"  peak {cost.client.peak_mb:5.0f} MB  others {cost.others_cores:.1f}"
+        f"  peak {cost.client.peak_mb:5.0f} MB  source {cost.source_connections}"
+        f"  others {cost.others_cores:.1f}"
         f"  {found.verdict.detail if found.verdict else ''}"
     )

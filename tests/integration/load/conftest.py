@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,7 +108,7 @@ def load(
         analytics.rollback()
         patience = LockPatience(tries=2, try_seconds=0.05, pause_seconds=0.01)
         result = (load_table_chunked if chunk_rows else load_table)(
-            sandbox_settings,
+            replace(sandbox_settings, load_parts_from_mb=0),
             config(table),
             run_id=run_id,
             before_commit=before_commit,
@@ -116,7 +117,6 @@ def load(
                 refresh=refresh,
                 patience=patience,
                 chunk_rows=chunk_rows or 1,
-                parts_from_mb=0.0,
                 prove=prove_raw,
                 watcher=watcher,
             ),

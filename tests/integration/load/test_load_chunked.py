@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
+from dental_etl.config import Settings
+from dental_etl.config.tables import TableConfig
 from dental_etl.exceptions import FencedError
 from dental_etl.load import chunks
+from dental_etl.load.loader import LoadOptions, load_table_chunked
 from dental_etl.run import Coercion, LoadResult
 from dental_etl.tracking.status import read_load_status
 
@@ -52,6 +56,28 @@ def test_chunks_become_the_whole_table(copy_whole: Copy, load: Load, raw_rows: R
     result = load("histappointment", chunk_rows=4)
     assert (result.action, result.rows_written, result.rows_total) == ("full", 10, 10)
     assert raw_rows("histappointment", '"HistApptNum"') == _KEYS
+
+
+def test_a_smaller_table_is_one_transaction(
+    copy_whole: Copy,
+    sandbox_settings: Settings,
+    config: Callable[[str], TableConfig],
+    analytics: Connection,
+) -> None:
+    copy_whole("histappointment", _TABLE, _TEN)
+    analytics.rollback()
+    load_table_chunked(
+        sandbox_settings,
+        config("histappointment"),
+        run_id="run-1",
+        before_commit=lambda _connection, _result: None,
+        clock=lambda: datetime(2026, 1, 31, 3, 0, tzinfo=UTC),
+        options=LoadOptions(chunk_rows=4),
+    )
+    transactions: int = analytics.exec_driver_sql(
+        "SELECT count(DISTINCT xmin::text) FROM raw.histappointment"
+    ).scalar_one()
+    assert transactions == 1
 
 
 def test_coercions_of_all_chunks_are_counted(copy_whole: Copy, load: Load) -> None:

@@ -47,14 +47,12 @@ def share(analytics: Connection, sandbox_settings: Settings, config: Callable[[s
     ) -> LoadResult:
         analytics.rollback()
         result = load_table_chunked(
-            sandbox_settings,
+            replace(sandbox_settings, load_parts_from_mb=0),
             replace(config("histappointment"), estimated_rows=100),
             run_id=run_id,
             before_commit=lambda _connection, _result: None,
             clock=lambda: datetime(2026, 1, 31, 3, 0, tzinfo=UTC),
-            options=LoadOptions(
-                helpers=helpers, range_rows=10, chunk_rows=chunk_rows, parts_from_mb=0.0, prove=prove_raw
-            ),
+            options=LoadOptions(helpers=helpers, range_rows=10, chunk_rows=chunk_rows, prove=prove_raw),
         )
         assert result.findings == (), "raw differs from the replica"
         return result
