@@ -32,6 +32,23 @@ def is_pageable(schema: TableSchema) -> bool:
     )
 
 
+def is_number(schema: TableSchema) -> bool:
+    """Return whether the key is one whole number, which is in a row as it is in a condition."""
+    key = schema.key_columns
+    return len(key) == 1 and key[0].data_type in _WHOLE - {"year"}
+
+
+def slot(schema: TableSchema, width: int) -> str:
+    """Return the number of the slot that a whole-number key falls into; slot 0 reaches to both sides of 0."""
+    return f"{names.mysql(schema.primary_key[0])} DIV {int(width)}"
+
+
+def slot_ends(number: int, width: int) -> tuple[int, int]:
+    """Return the lowest and the highest key that a slot can hold: DIV cuts towards zero."""
+    lowest = number * width if number > 0 else number * width - (width - 1)
+    return lowest, number * width + (width - 1 if number >= 0 else 0)
+
+
 def select_list(schema: TableSchema) -> str:
     """Return the key's columns as expressions whose results can be compared with the column again."""
     return ", ".join(_readable(column) for column in schema.key_columns)

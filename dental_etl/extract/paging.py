@@ -16,8 +16,6 @@ from dental_etl.extract.keys import Key
 from dental_etl.extract.queries import KeyRange
 from dental_etl.extract.reading import FetchedPage
 
-_NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -41,7 +39,7 @@ class _Pages:
 
     def fetch(self, after: Key | None) -> Page:
         """Read the next page."""
-        if self.condition is None and _is_number(self.attempt):
+        if self.condition is None and keys.is_number(self.attempt.schema):
             return _first_rows(self.attempt, KeyRange(after=after, up_to=self.within), self.pace.rows)
         up_to = _boundary(self.attempt, after, self.pace.rows, self.within)
         wanted = KeyRange(after=after, up_to=self.within if up_to is None else up_to)
@@ -150,12 +148,6 @@ def _first_rows(attempt: Attempt, key_range: KeyRange, rows: int) -> Page:
         return None if last is None or fetched.stream.rows < rows else (int(last),)
 
     return Page(fetched=fetched, up_to=up_to)
-
-
-def _is_number(attempt: Attempt) -> bool:
-    """Return whether the key is one whole number, which is in a row as it is in a condition."""
-    key = attempt.schema.key_columns
-    return len(key) == 1 and key[0].data_type in _NUMBERS
 
 
 def _examined_rows(attempt: Attempt, after: Key | None, condition: str | None) -> int:

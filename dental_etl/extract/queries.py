@@ -38,6 +38,9 @@ class KeyRange:
 
     after: Key | None = None
     up_to: Key | None = None
+    #: Of a whole-number key: only the slots of this width with these numbers.
+    width: int = 1
+    slots: tuple[int, ...] = ()
 
     def conditions(self, schema: TableSchema) -> list[str]:
         terms = []
@@ -45,6 +48,8 @@ class KeyRange:
             terms.append(keys.after(schema, self.after))
         if self.up_to is not None:
             terms.append(keys.up_to(schema, self.up_to))
+        if self.slots:
+            terms.append(f"{keys.slot(schema, self.width)} IN ({', '.join(map(str, self.slots))})")
         return terms
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -174,19 +174,23 @@ class SourceReader:
 
     def row(self, sql: str) -> Any | None:
         """Return the only row of a statement, or None."""
-        return self._patiently(lambda: self._row(sql))
+        return next(iter(self.rows(sql)), None)
 
-    def _row(self, sql: str) -> Any | None:
+    def rows(self, sql: str) -> Sequence[Any]:
+        """Return the rows of a statement that has few, as the driver gives them."""
+        return self._patiently(lambda: self._rows(sql))
+
+    def _rows(self, sql: str) -> Sequence[Any]:
         with self._limited(PAGE_SECONDS):
             started = time.monotonic()
             with database_errors(Role.SOURCE, table=self._table, stage="extract"):
-                found = self._one(sql)
+                found = self._all(sql)
             self._count(time.monotonic() - started)
         return found
 
-    def _one(self, sql: str) -> Any | None:
+    def _all(self, sql: str) -> Sequence[Any]:
         try:
-            return self._connection.exec_driver_sql(sql, execution_options=_AS_IT_IS).one_or_none()
+            return self._connection.exec_driver_sql(sql, execution_options=_AS_IT_IS).all()
         except UnicodeDecodeError:
             raise key_is_no_text(self._table) from None
 

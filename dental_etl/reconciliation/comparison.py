@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.governor import Pace
 from dental_etl.extract.keys import Key
 from dental_etl.extract.queries import KeyRange
-from dental_etl.reconciliation import ranges
+from dental_etl.reconciliation import ranges, slots
 from dental_etl.reconciliation.ranges import Contents, Depth
+from dental_etl.reconciliation.slots import Slot
 
 #: A table of so many rows is compared in one scan, a third of them where that locks the table: a quarter of a
 #: second of the source's time, and half of what the rows cost in the order of the key.
@@ -45,19 +46,14 @@ def compare(attempt: Attempt, key_range: KeyRange, depth: Depth = Depth.ROWS) ->
     Raises:
         DeadlineError: The window closed.
     """
-    statement = ranges.contents(attempt.schema, key_range, depth)
-    return Compared(
-        key_range=key_range,
-        source=_contents(attempt.reader.row(statement)),
-        replica=_contents(_replica_row(attempt, statement)),
-    )
+    source, replica = _both(attempt, ranges.contents(attempt.schema, key_range, depth))
+    return Compared(key_range=key_range, source=_contents(source[0]), replica=_contents(replica[0]))
 
 
 def row_counts(attempt: Attempt) -> tuple[int, int]:
     """Return the number of rows of the source and of the replica."""
-    statement = ranges.count(attempt.schema)
-    source = attempt.reader.row(statement)
-    return int(source[0]) if source is not None else 0, int(_replica_row(attempt, statement)[0])
+    source, replica = _both(attempt, ranges.count(attempt.schema))
+    return int(source[0][0]), int(replica[0][0])
 
 
 def fits_one_scan(attempt: Attempt, rows: int) -> bool:
@@ -100,10 +96,46 @@ def narrow(attempt: Attempt, compared: Compared, cuts: int = 0) -> Iterator[Comp
     if compared.source.rows <= ranges.LEAF_ROWS or cuts >= _MOST_CUTS:
         yield compared
         return
+    by_slots = _narrow_by_slots(attempt, compared)
+    if by_slots is not None:
+        yield from by_slots
+        return
     for part in _parts(attempt, compared):
         found = compare(attempt, part)
         if not found.is_equal:
             yield from narrow(attempt, found, cuts + 1)
+
+
+def _narrow_by_slots(attempt: Attempt, compared: Compared) -> list[Compared] | None:
+    """Return what differs by slots of the key; None where the key has none, or lies in few heaps."""
+    if not keys.is_number(attempt.schema):
+        return None
+    key_range = compared.key_range
+    ends = attempt.reader.row(ranges.ends(attempt.schema, key_range))
+    if ends is None or ends[0] is None:
+        return None
+    width = slots.width_of(int(ends[0]), int(ends[1]), compared.source.rows)
+    source, replica = _both(attempt, ranges.slots(attempt.schema, key_range, width))
+    found = slots.differing(map(_slot, source), map(_slot, replica))
+    if any(slot.source.rows > ranges.LEAF_ROWS for slot in found):
+        return None
+    return [_leaf(leaf, of) for leaf, of in slots.leaves(key_range, found, width)]
+
+
+def _leaf(key_range: KeyRange, of: Sequence[Slot]) -> Compared:
+    def total(contents: Iterable[Contents]) -> Contents:
+        parts = list(contents)
+        return Contents(rows=sum(one.rows for one in parts), checksum=sum(one.checksum for one in parts))
+
+    return Compared(
+        key_range=key_range,
+        source=total(slot.source for slot in of),
+        replica=total(slot.replica for slot in of),
+    )
+
+
+def _slot(row: Any) -> tuple[int, Contents]:
+    return int(row[0]), Contents(rows=int(row[1]), checksum=int(row[2]))
 
 
 def _parts(attempt: Attempt, compared: Compared) -> Iterator[KeyRange]:
@@ -120,9 +152,13 @@ def _source_key(attempt: Attempt, key_range: KeyRange, rows: int) -> Key | None:
     return None if row is None else keys.from_row(attempt.schema, row)
 
 
-def _replica_row(attempt: Attempt, statement: str) -> Any:
-    with attempt.errors():
-        return attempt.run(statement).one()
+def _both(attempt: Attempt, statement: str) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Ask both servers the same at the same time; return the rows of the source and of the replica."""
+    with attempt.reader.ahead() as reader:
+        source = reader.submit(attempt.reader.rows, statement)
+        with attempt.errors():
+            replica = attempt.run(statement).all()
+        return source.result(), replica
 
 
 def _contents(row: Any) -> Contents:

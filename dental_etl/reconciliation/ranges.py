@@ -57,6 +57,24 @@ def contents(schema: TableSchema, key_range: KeyRange, depth: Depth = Depth.ROWS
     return f"SELECT COUNT(*), {aggregate} FROM {_source(schema, key_range)}"
 
 
+def slots(schema: TableSchema, key_range: KeyRange, width: int) -> str:
+    """Select number, rows and checksum of every slot of a range of a whole-number key.
+
+    One pass over the rows, as `contents`, and a small temporary table.
+    """
+    slot = keys.slot(schema, width)
+    return (
+        f"SELECT {slot}, COUNT(*), {checksums.content_checksum(schema)} "
+        f"FROM {_source(schema, key_range)} GROUP BY {slot} ORDER BY NULL"
+    )
+
+
+def ends(schema: TableSchema, key_range: KeyRange) -> str:
+    """Select the lowest and the highest key of a range; looks into the index only."""
+    key = names.mysql(schema.primary_key[0])
+    return f"SELECT MIN({key}), MAX({key}) FROM {_source(schema, key_range)}"
+
+
 def count(schema: TableSchema) -> str:
     """Select the number of rows: stored by MyISAM, one scan of the smallest index for InnoDB."""
     return f"SELECT COUNT(*) FROM {names.mysql(schema.name)}"

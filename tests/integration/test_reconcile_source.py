@@ -251,6 +251,27 @@ def test_more_rows_than_a_range_are_found_among_many(
     assert result.rows_read < 10_000
 
 
+def test_changes_that_lie_all_over_a_table_do_not_make_it_read(
+    night: Night, source_admin: Connection, replication: Connection
+) -> None:
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq * 3", rows=20_000)
+    night()
+    source_admin.exec_driver_sql("UPDATE visit SET Amount = -1 WHERE MOD(VisitNum, 300) = 0")
+    source_admin.exec_driver_sql("DELETE FROM visit WHERE MOD(VisitNum, 3000) = 3")
+    result = night()
+    assert _rows(replication) == _rows(source_admin)
+    assert (result.rows_written, result.rows_deleted) == (200, 20)
+    assert result.rows_read < 220 * 20
+
+
+def test_keys_in_heaps_are_found_too(night: Night, source_admin: Connection, replication: Connection) -> None:
+    _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "IF(seq = 1, -9e18, IF(seq = 2, 9e18, seq))")
+    night()
+    source_admin.exec_driver_sql("UPDATE visit SET Amount = -1 WHERE VisitNum IN (77, 9000000000000000000)")
+    night()
+    assert _rows(replication) == _rows(source_admin)
+
+
 def test_a_large_table_is_proven_over_several_nights(night: Night, source_admin: Connection) -> None:
     large = replace(STAMPED, reconcile="rotating", estimated_rows=2_000_000, estimated_size_mb=600)
     _table(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB", rows=120_000)
