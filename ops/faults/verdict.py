@@ -55,7 +55,7 @@ _RUNS = text(
     "SELECT run_id, (SELECT count(*) FROM faults.seen AS s WHERE s.run_id = r.run_id AND event = 'reporting'),"
     " (SELECT count(*) FROM etl.notification AS n WHERE n.run_id = r.run_id AND title NOT LIKE '%dbt failed%'"
     " AND title NOT LIKE '%answer% since%')"
-    " FROM etl.run AS r WHERE status <> 'refused'"
+    ", report_json IS NOT NULL FROM etl.run AS r WHERE status <> 'refused'"
 )
 
 
@@ -121,7 +121,9 @@ def is_once(settings: Settings) -> bool:
 def is_reported_once(settings: Settings) -> bool:
     with connect(settings.analytics) as connection:
         runs = connection.execute(_RUNS).all()
-    return bool(runs) and all((reports, messages) == (1, 1) for _, reports, messages in runs)
+    return bool(runs) and all(
+        (reports, messages, made) == (1, 1, True) for _, reports, messages, made in runs
+    )
 
 
 def different_tables(settings: Settings) -> int:
