@@ -60,7 +60,8 @@ def _tasks() -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         # ... and a table that kills its worker does so `max_retries` times, not for ever.
         "task_retry_on_worker_lost": True,
-        "task_track_started": True,
+        # Flower hears of it by an event; storing it as well took five commands for each load.
+        "task_track_started": False,
         "task_send_sent_event": True,
         # Would attach the finaliser to each of 400 tables; it belongs to the chord's body only.
         "task_allow_error_cb_on_chord_header": False,
@@ -86,7 +87,9 @@ def _worker() -> dict[str, Any]:
         # True would keep every idle worker for those 60 seconds; what a worker held back for a retry is
         # handed back at its end, or found by the sweep.
         "worker_enable_soft_shutdown_on_idle": False,
-        "worker_max_tasks_per_child": 50,  # what drivers keep is given back
+        # What drivers keep is given back now and then; a new process parses tables.yml and connects anew, so
+        # 50 tasks cost as much in new processes as in work.
+        "worker_max_tasks_per_child": 1_000,
         "worker_max_memory_per_child": 1_500_000,  # KiB
         "worker_hijack_root_logger": True,
         "worker_redirect_stdouts": False,

@@ -33,7 +33,7 @@ class Watched:
 
     def __call__(self, progress: Progress | LoadProgress) -> None:
         now = time.monotonic()
-        if self._is_lost or now - self._written < _PAUSE_SECONDS:
+        if self._is_lost or not self._is_due(progress, now):
             return
         self._written = now
         try:
@@ -47,6 +47,12 @@ class Watched:
                 error.code,
                 extra={"action": "progress_lost", "table": self._claim.table, "stage": self._claim.stage},
             )
+
+    def _is_due(self, progress: Progress | LoadProgress, now: float) -> bool:
+        """Look at the clock; the last row is told at once, unless all of it took no time worth showing."""
+        is_last = isinstance(progress, LoadProgress) and progress.rows == progress.expected_rows
+        since = self._started if is_last else self._written
+        return now - since >= _PAUSE_SECONDS
 
     def _write(self, progress: Progress | LoadProgress, seconds: float) -> None:
         expected = progress.expected_rows if isinstance(progress, LoadProgress) else None
