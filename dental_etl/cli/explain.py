@@ -14,7 +14,7 @@ from rich.text import Text
 
 from dental_etl.cli import console
 from dental_etl.pipeline import explanation
-from dental_etl.pipeline.explanation import Explanation, Structure
+from dental_etl.pipeline.explanation import Explanation
 from dental_etl.plan import Basis, ExtractAction, TableHistory
 from dental_etl.report import wording
 from dental_etl.run import RefreshMode, TableResult, TableStatus
@@ -196,7 +196,7 @@ def _by_action(results: tuple[TableResult, ...]) -> dict[ExtractAction, list[Tab
 
 def _structure(told: Explanation) -> Iterator[str]:
     structure = told.structure
-    yield from (f"source\t{line}" for line in structure.source_drift or (_source(structure),))
+    yield from (f"source\t{line}" for line in structure.source_drift or (_source(told),))
     yield from (f"replica\t{statement}" for statement in structure.replica_statements)
     yield from (f"raw\t{line}" for line in (*structure.raw.drift, *structure.raw.statements))
     refusal = structure.raw_error or structure.raw.refusal
@@ -209,12 +209,14 @@ def _structure(told: Explanation) -> Iterator[str]:
         yield f"views\t{wording.listed(structure.raw.views, 12)}: {done}"
 
 
-def _source(structure: Structure) -> str:
+def _source(told: Explanation) -> str:
+    structure = told.structure
     if not structure.is_source_asked:
         return "not asked by day; the replica and raw are compared"
     if structure.error_code is not None:
         return f"did not tell ({structure.error_code}); the replica and raw are compared"
-    return "as it was at the last complete copy, or not copied yet"
+    is_copied = told.copied is not None and told.copied.last_copied is not None
+    return "as it was at the last complete copy" if is_copied else "never copied as a whole"
 
 
 def _results(told: Explanation) -> Iterator[str]:
