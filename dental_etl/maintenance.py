@@ -16,13 +16,15 @@ from sqlalchemy import Connection, delete, text
 
 from dental_etl.config import Role, Settings
 from dental_etl.connections import connect, database_errors
-from dental_etl.exceptions import TableBusyError
+from dental_etl.exceptions import ConfigurationError, TableBusyError
 from dental_etl.extract.queries import retired_table
 from dental_etl.run import RunStatus
 from dental_etl.store import FolderStore, Store, is_bucket, open_store
 from dental_etl.tracking import status
+from dental_etl.tracking.configured import configured_tables
 from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.locks import table_lock
+from dental_etl.tracking.proofs import ensure_proofs, forget_proof, proven_tables
 from dental_etl.wire import names
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,8 @@ class MaintenanceResult:
     runs_pruned: int
     leftovers_dropped: int
     tables_vacuumed: int
+    #: What was known about tables that nobody copies any more.
+    proofs_pruned: int
     artifacts_removed: int
 
 
@@ -81,6 +85,7 @@ def maintain(settings: Settings, now: datetime, keep: Retention | None = None) -
         runs_pruned=prune_ledger(settings, now - timedelta(days=kept.ledger_days)),
         leftovers_dropped=drop_leftovers(settings, timedelta(days=kept.leftovers_days)),
         tables_vacuumed=vacuum(settings),
+        proofs_pruned=prune_proofs(settings),
         artifacts_removed=prune_artifacts(settings, now - timedelta(days=kept.artifacts_days)),
     )
     logger.info(
@@ -124,6 +129,24 @@ def drop_leftovers(settings: Settings, older_than: timedelta) -> int:
         for name in _old_shadows(connection, older_than):
             dropped += _drop_leftover(connection, name, older_than)
     return dropped
+
+
+def prune_proofs(settings: Settings) -> int:
+    """Forget when tables were proven that are no longer configured; return how many.
+
+    A table that went from the source stays until `dental-etl analyze` says that it is gone for good.
+    """
+    try:
+        kept = configured_tables(settings).by_name.keys()
+    except ConfigurationError:
+        return 0  # without tables.yml nobody knows what is copied; validation says so
+    with connect(settings.replication) as connection, database_errors(Role.REPLICATION):
+        ensure_proofs(connection)
+        gone = [table for table in proven_tables(connection) if table not in kept]
+        for table in gone:
+            forget_proof(connection, table)
+        connection.commit()
+    return len(gone)
 
 
 def vacuum(settings: Settings) -> int:

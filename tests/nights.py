@@ -46,17 +46,30 @@ class Nights:
         """Analyse the source; return what was left out."""
         return analyze(self.settings, confirm_loss=True, now=self._now).tables.metadata.excluded
 
-    def play(self, *, is_analyzed: bool = True, refresh: RefreshMode = RefreshMode.INCREMENTAL) -> RunReport:
+    def play(
+        self,
+        *,
+        is_analyzed: bool = True,
+        refresh: RefreshMode = RefreshMode.INCREMENTAL,
+        names: tuple[str, ...] = (),
+    ) -> RunReport:
         """Copy the whole source, a day later than the last time.
 
         Args:
             is_analyzed: Analyse it first; a night of its own never does.
             refresh: What a person asks for.
+            names: Only these tables.
         """
         self._now += timedelta(days=1)
         if is_analyzed:
             self.analyze()
-        return pipeline.run_here(self.settings, clock=lambda: self._now, wants_dbt=False, refresh=refresh)
+        return pipeline.run_here(
+            self.settings, clock=lambda: self._now, wants_dbt=False, refresh=refresh, names=names
+        )
+
+    def in_replication(self, statement: str) -> None:
+        with _mysql(self.settings.replication) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
 
     def in_raw(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement in the analytics database and commit it; return its rows, if it has any."""

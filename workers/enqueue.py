@@ -16,10 +16,10 @@ from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
 from dental_etl import pipeline
-from dental_etl.config import read_tables
 from dental_etl.exceptions import BrokerError, RunRefusedError
 from dental_etl.run import Category, RefreshMode, RunKind, TableStatus, new_run_id
 from dental_etl.tracking import ledger
+from dental_etl.tracking.configured import configured_tables
 from workers import canvas, nights
 from workers.process import now, settings
 from workers.routing import Queue, TaskName
@@ -119,7 +119,7 @@ def resume(run_id: str) -> None:
 
 def _rerun(names: tuple[str, ...], only: Category | None, refresh: RefreshMode, *, wants_dbt: bool) -> str:
     pipeline.guard(settings(), now())
-    pipeline.select(read_tables(settings().tables_file), names=names, category=only)
+    pipeline.select(configured_tables(settings()), names=names, category=only)
     run_id = new_run_id(now())
     pipeline.open_rerun(settings(), run_id, RunKind.RERUN, now(), refresh=refresh, wants_dbt=wants_dbt)
     with pipeline.ledger_transaction(settings()) as connection:

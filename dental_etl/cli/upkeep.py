@@ -30,5 +30,6 @@ def maintain(*, as_json: Json = False) -> None:
     view.add_row("Runs pruned from the ledger", str(done.runs_pruned))
     view.add_row("Leftovers of broken copies dropped", str(done.leftovers_dropped))
     view.add_row("Tables vacuumed and analysed", str(done.tables_vacuumed))
+    view.add_row("Proofs of tables that are not copied any more", str(done.proofs_pruned))
     view.add_row("Folders of old runs removed", str(done.artifacts_removed))
     console.out.print(view)

@@ -7,6 +7,8 @@ from dental_etl.config.tables_file import (
     read_generated_tables,
     read_overrides,
     read_tables,
+    require_matched,
+    with_added,
     write_tables,
 )
 
@@ -27,5 +29,7 @@ __all__ = [
     "read_generated_tables",
     "read_overrides",
     "read_tables",
+    "require_matched",
+    "with_added",
     "write_tables",
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from dental_etl.exceptions import ConfigurationError
 from dental_etl.run import Category, Strategy, Value
@@ -163,6 +163,8 @@ class Tables:
 
     metadata: TablesMetadata
     by_name: Mapping[str, TableConfig]
+    #: The owner's overrides for tables that the file does not know, as they were read.
+    unmatched: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[TableConfig]:
         return iter(self.by_name.values())

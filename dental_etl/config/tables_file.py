@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, replace
 from datetime import datetime
 from functools import lru_cache
@@ -169,7 +169,7 @@ def _data_type_of(column_type: str) -> str:
 def _tables(path: Path, changes: Mapping[str, Any]) -> Tables:
     raw = _read_yaml(path)
     entries = {str(name): entry for name, entry in _mapping(raw.get("tables")).items()}
-    problems = list(_override_problems(changes, entries))
+    problems = list(_override_problems(changes))
     problems += [] if entries else ["tables: there are none"]
     tables = {}
     for name, entry in entries.items():
@@ -183,7 +183,41 @@ def _tables(path: Path, changes: Mapping[str, Any]) -> Tables:
     metadata = _metadata(_mapping(raw.get("metadata")), problems)
     if problems or metadata is None:
         raise ValidationError(problems, subject=str(path))
-    return Tables(metadata=metadata, by_name=tables)
+    unmatched = {name: change for name, change in changes.items() if name not in entries}
+    return Tables(metadata=metadata, by_name=tables, unmatched=unmatched)
+
+
+def with_added(tables: Tables, added: Iterable[TableConfig]) -> Tables:
+    """Return tables with some that the file does not know, the owner's overrides for them applied.
+
+    Raises:
+        ValidationError: An override does not fit its table.
+    """
+    by_name, problems, known = dict(tables.by_name), [], set()
+    for config in added:
+        name = config.table_name
+        known.add(name)
+        change = dict(tables.unmatched.get(name, {}))
+        if name in by_name or change.get("exclude") is True:
+            continue
+        entry = _table_entry(config) | {"exclude_columns": list(config.exclude_columns)}
+        by_name[name] = _table(name, _merged(entry, change))
+        problems += [f"tables.{name}.{problem}" for problem in _table_problems(by_name[name])]
+    if problems:
+        raise ValidationError(problems, subject=OVERRIDES_NAME)
+    left = {name: change for name, change in tables.unmatched.items() if name not in known}
+    return replace(tables, by_name=by_name, unmatched=left)
+
+
+def require_matched(tables: Tables) -> None:
+    """Refuse overrides for tables that nobody knows: one letter off, an excluded column would be copied.
+
+    Raises:
+        ValidationError: There are such.
+    """
+    problems = [f"{OVERRIDES_NAME}: tables.{name}: no such table" for name in tables.unmatched]
+    if problems:
+        raise ValidationError(problems, subject=OVERRIDES_NAME)
 
 
 def _tables_of(path: Path) -> dict[str, Any]:
@@ -286,11 +320,9 @@ _REQUIRED = tuple(
 _FACTS = ("columns", "engine", "primary_key")
 
 
-def _override_problems(changes: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:
+def _override_problems(changes: Mapping[str, Any]) -> Iterator[str]:
     for name, change in changes.items():
         where = f"{OVERRIDES_NAME}: tables.{name}"
-        if name not in entries:
-            yield f"{where}: no such table"
         yield from (f"{where}.{problem}" for problem in _entry_problems(change))
         yield from (
             f"{where}.{key}: is read from the server and cannot be overridden"

@@ -191,7 +191,8 @@ def _apply(attempt: Attempt, checkpoint: Checkpoint, difference: _Difference) ->
             attempt.replication,
             attempt.table,
             attempt.fence,
-            _copied(attempt, checkpoint, is_rewritten=False, has_changes=has_changes),
+            # A replica whose status was lost says nothing about what raw holds.
+            _copied(attempt, checkpoint, is_rewritten=attempt.generation == 0, has_changes=has_changes),
         )
         if has_changes:
             _move_differences(attempt, status.generation)

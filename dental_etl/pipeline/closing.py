@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dental_etl import notify, quality, report
-from dental_etl.config import Settings, read_tables
+from dental_etl.config import Settings
 from dental_etl.exceptions import ArtifactsError, ConfigurationError
 from dental_etl.pipeline import proving
 from dental_etl.pipeline.tables import Clock, ledger_transaction
@@ -22,6 +22,7 @@ from dental_etl.run import (
 )
 from dental_etl.store import open_store
 from dental_etl.tracking import ledger
+from dental_etl.tracking.configured import configured_tables
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def verify_run(settings: Settings, run_id: str, *, clock: Clock) -> None:
     with ledger_transaction(settings) as connection:
         loaded = {r.table for r in ledger.results(connection, run_id) if r.status is TableStatus.LOADED}
     try:
-        configs = [table for table in read_tables(settings.tables_file) if table.table_name in loaded]
+        configs = [table for table in configured_tables(settings) if table.table_name in loaded]
         found = quality.verify(settings, configs, run_id)
         found += proving.prove_loaded(settings, configs, run_id, clock=clock)
     except ConfigurationError as error:  # tables.yml went away while the run was working

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dental_etl.config import Role, Settings, TableConfig, TableSchema, read_overrides, read_tables
+from dental_etl.config import Role, Settings, TableConfig, TableSchema, read_overrides
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataLoadingError, ETLPipelineError
 from dental_etl.extract import drift, healing, publishing
@@ -22,6 +22,7 @@ from dental_etl.pipeline.tables import ledger_transaction
 from dental_etl.plan import TableHistory, TablePlan, histories
 from dental_etl.run import CopyStatus, LoadStatus, TableResult, Value
 from dental_etl.tracking import ledger, proofs, status
+from dental_etl.tracking.configured import configured_table
 from dental_etl.wire.catalog import read_schema
 
 _STAMPS = frozenset({"timestamp", "datetime", "date"})
@@ -121,7 +122,7 @@ def explain(settings: Settings, table: str, now: datetime) -> Explanation:
         ConfigurationError: The table is not in tables.yml.
         DatabaseError: One of our own databases could not be read.
     """
-    config = read_tables(settings.tables_file).get(table)
+    config = configured_table(settings, table)
     with connect(settings.replication) as connection, database_errors(Role.REPLICATION, table=table):
         proof = proofs.find_proof(connection, table)
         copies = _Copies(

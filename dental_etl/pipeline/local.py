@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from dental_etl.config import Settings, read_tables
+from dental_etl.config import Settings
 from dental_etl.exceptions import ETLPipelineError, ServerAwayError
 from dental_etl.pipeline import closing, night, transforming
 from dental_etl.pipeline.tables import (
@@ -21,6 +21,7 @@ from dental_etl.plan import TablePlan
 from dental_etl.report import RunReport
 from dental_etl.run import Category, RefreshMode, RunKind, Stage, new_run_id
 from dental_etl.tracking import ledger
+from dental_etl.tracking.configured import configured_tables
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def run_here(
     run_id = new_run_id(clock())
     night.guard(settings, clock())
     chosen = tuple(names)
-    night.select(read_tables(settings.tables_file), names=chosen, category=category)
+    night.select(configured_tables(settings), names=chosen, category=category)
     night.open_rerun(settings, run_id, RunKind.MANUAL, clock(), refresh=refresh, wants_dbt=wants_dbt)
     if on_start is not None:
         on_start(run_id)

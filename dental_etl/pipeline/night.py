@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from dental_etl import notify, preflight
-from dental_etl.config import Settings, TableConfig, Tables, read_tables
+from dental_etl.config import Settings, TableConfig, Tables
 from dental_etl.exceptions import ETLPipelineError, ValidationError
 from dental_etl.pipeline import outage
 from dental_etl.pipeline.planning import night_at, read_knowledge
@@ -14,6 +14,7 @@ from dental_etl.pipeline.tables import ledger_transaction
 from dental_etl.plan import TablePlan, plan_night
 from dental_etl.run import Category, Finding, RefreshMode, RunKind, Severity
 from dental_etl.tracking import ledger
+from dental_etl.tracking.configured import configured_tables, read_drifted
 from dental_etl.tracking.migrations import migrate
 
 
@@ -67,9 +68,12 @@ def validate_run(settings: Settings, run_id: str, now: datetime) -> None:
     Raises:
         ValidationError: Something critical: no table may be touched.
     """
-    found = look(settings, now)
+    inspection = preflight.inspect(settings, now)
+    found = inspection.findings + notify.unusable_channels(settings)
     with ledger_transaction(settings) as connection:
         ledger.add_findings(connection, run_id, found)
+        if inspection.drifted is not None:
+            ledger.replace_drifted(connection, inspection.drifted, now)
     critical = [
         f"{finding.check}: {finding.message}" for finding in found if finding.severity is Severity.CRITICAL
     ]
@@ -90,6 +94,9 @@ def plan_run(
 ) -> tuple[TablePlan, ...]:
     """Plan the run's tables in the order of publication and make the run active.
 
+    A new table is among them as an analysis would treat it. One that the source no longer has is left
+    out, unless it was named: its rows stay in raw, and validation has said so.
+
     Args:
         settings: Where.
         run_id: An opened run.
@@ -102,7 +109,7 @@ def plan_run(
     Raises:
         ConfigurationError: A name is not in tables.yml.
     """
-    configs = select(read_tables(settings.tables_file), names=names, category=category)
+    configs = choose(settings, names=names, category=category)
     known = read_knowledge(settings, now)
     plans = plan_night(configs, known, night_at(settings, now, refresh=refresh, workers=workers))
     highest = max((one.fence for one in known.statuses.values()), default=0)
@@ -110,6 +117,20 @@ def plan_run(
         ledger.raise_fences(connection, above=highest)
         ledger.plan_tables(connection, run_id, plans, now)
     return plans
+
+
+def choose(
+    settings: Settings, *, names: Iterable[str] = (), category: Category | None = None
+) -> tuple[TableConfig, ...]:
+    """Return what `select` does, without tables that the source had lost at the last look and nobody named.
+
+    Raises:
+        ConfigurationError: Nobody knows a name.
+    """
+    chosen = tuple(names)
+    configs = select(configured_tables(settings), names=chosen, category=category)
+    gone = frozenset[str]() if chosen else read_drifted(settings).gone
+    return tuple(config for config in configs if config.table_name not in gone)
 
 
 def select(

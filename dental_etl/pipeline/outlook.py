@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dental_etl.config import Settings, TableConfig, Tables, read_generated_tables, read_tables
+from dental_etl.config import Settings, TableConfig, Tables, read_generated_tables
 from dental_etl.connections import connect
 from dental_etl.exceptions import DatabaseError
 from dental_etl.extract.ranges import chunk_rows
-from dental_etl.pipeline.night import select
+from dental_etl.pipeline.night import choose
 from dental_etl.pipeline.planning import night_at, read_knowledge
 from dental_etl.plan import Knowledge, Night, TablePlan, Timetable, plan_night, timetable, with_rows
 from dental_etl.run import Category, CopyStatus, RefreshMode, Value
 from dental_etl.schema_analysis.classification import TableFacts, exclusion
 from dental_etl.schema_analysis.introspection import read_facts
+from dental_etl.tracking.configured import configured_tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +124,8 @@ def look_ahead(
         ConfigurationError: A name is not in tables.yml.
         DatabaseError: One of our own databases could not be read.
     """
-    tables = read_tables(settings.tables_file)
-    configs = select(tables, names=names, category=category)
+    tables = configured_tables(settings)
+    configs = choose(settings, names=names, category=category)
     begins_at = settings.window.opens_at(now)
     known = read_knowledge(settings, begins_at)
     look, facts = _look(settings, tables) if settings.window.is_open(now) else (SourceLook(), {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -32,11 +33,13 @@ from dental_etl.run import (
     TableStatus,
 )
 from dental_etl.tracking import ledger, status
+from dental_etl.tracking.configured import configured_table, is_new
 from dental_etl.tracking.locks import advisory_lock, table_lock
 from dental_etl.tracking.on_demand import created_if_missing
 
 logger = logging.getLogger(__name__)
 
+_NEW = "came to the source since the last analysis; treated by safe defaults until the next one"
 Clock = Callable[[], datetime]
 #: Told the numbers of the key ranges of a large table that anybody may work (`extract_chunk_phase`).
 Helpers = Callable[[Sequence[int]], None]
@@ -83,6 +86,8 @@ def extract_phase(
                 progress=Watched(settings, claim),
                 account=account,
             )
+            if is_new(settings, table):
+                result = replace(result, drift=(_NEW, *result.drift))
             with ledger_transaction(settings) as connection:
                 ledger.finish_extract(connection, claim, result, clock())
                 account.settle(connection)
@@ -253,7 +258,7 @@ def _config(settings: Settings, planned: ledger.Claim | ledger.OpenTable) -> Tab
     """Return a table's configuration as the run was planned with it."""
     is_known = planned.batch_size is not None  # not so in a run that an older version has planned
     return as_planned(
-        read_tables(settings.tables_file).get(planned.table),
+        configured_table(settings, planned.table),
         category=planned.category,
         batch_size=planned.batch_size,
         rows=planned.rows_expected if is_known else None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -17,6 +18,8 @@ from dental_etl.config import (
     Tables,
     read_generated_tables,
     read_tables,
+    require_matched,
+    with_added,
 )
 from dental_etl.connections import ConnectionCheck, check, connect, database_errors
 from dental_etl.exceptions import ArtifactsError, ConfigurationError, DatabaseError
@@ -24,17 +27,34 @@ from dental_etl.preflight.disk import check_disk
 from dental_etl.preflight.grants import roles, writing_rights
 from dental_etl.run import Finding, Severity, Strategy
 from dental_etl.schema_analysis import tables_of
-from dental_etl.schema_analysis.classification import KeyOrder, TableFacts
+from dental_etl.schema_analysis.classification import KeyOrder
 from dental_etl.schema_analysis.drift import compare
 from dental_etl.schema_analysis.introspection import read_facts, read_preference
 from dental_etl.store import FolderStore, is_bucket, open_store
+from dental_etl.tracking import ledger
 
 _WARNING_AGE, _CRITICAL_AGE = timedelta(days=30), timedelta(days=90)
 _REMEDY_ANALYZE = "Run `dental-etl analyze` and review what changed."
 _MOST_CHANGES = 5
+_FREE_TABLES, _LOST_SHARE = 3, 0.10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What a look at everything has come to."""
+
+    #: Every problem. A critical one means that no table may be touched.
+    findings: tuple[Finding, ...]
+    #: Tables that came to the source or went; None when it could not be read.
+    drifted: ledger.Drifted | None
 
 
 def validate(settings: Settings, now: datetime) -> tuple[Finding, ...]:
+    """Return the findings of `inspect`."""
+    return inspect(settings, now).findings
+
+
+def inspect(settings: Settings, now: datetime) -> Inspection:
     """Look at configuration, connections, rights, room and drift; raise nothing.
 
     Reads from the source: its catalog, the account's grants and three rows of Open Dental's preferences.
@@ -43,18 +63,24 @@ def validate(settings: Settings, now: datetime) -> tuple[Finding, ...]:
         settings: What is validated.
         now: Aware; judges the age of ``tables.yml``.
 
-    Returns:
-        Every problem. A critical one means that no table may be touched.
     """
     tables, findings = _tables(settings, now)
     findings += _artifacts(settings)
+    moved = _Moved()
     for database in (settings.source, settings.replication, settings.analytics):
         found = _patient_check(database)
         if found.is_ok:
-            findings += _database(settings, database, tables, now)
+            findings += _database(settings, database, tables, moved, now)
         else:
             findings.append(_critical("connection", f"{database.role}: {found.message}"))
-    return tuple(findings)
+    return Inspection(findings=tuple(findings), drifted=moved.drifted)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Moved:
+    """Filled where the source's catalog is read."""
+
+    drifted: ledger.Drifted | None = None
 
 
 def _patient_check(database: DatabaseSettings) -> ConnectionCheck:
@@ -108,18 +134,18 @@ def _environment(settings: Settings, tables: Tables) -> Iterator[Finding]:
 
 
 def _database(
-    settings: Settings, database: DatabaseSettings, tables: Tables | None, now: datetime
+    settings: Settings, database: DatabaseSettings, tables: Tables | None, moved: _Moved, now: datetime
 ) -> list[Finding]:
     try:
         if database.role is Role.SOURCE:
-            return _source(settings, tables, now)
+            return _source(settings, tables, moved, now)
         disk = check_disk(database, tables) if tables else ()
         return [*disk, *(_local_infile(database) if database.role is Role.REPLICATION else ())]
     except DatabaseError as error:
         return [_critical("connection", f"{database.role}: {error}")]
 
 
-def _source(settings: Settings, tables: Tables | None, now: datetime) -> list[Finding]:
+def _source(settings: Settings, tables: Tables | None, moved: _Moved, now: datetime) -> list[Finding]:
     name = settings.source.database
     with connect(settings.source) as connection:
         findings = list(_read_only(connection))
@@ -132,7 +158,13 @@ def _source(settings: Settings, tables: Tables | None, now: datetime) -> list[Fi
     if tables is not None:
         is_random = preferences["RandomPrimaryKeys"] == "1"
         findings += _random_keys(tables) if is_random else ()
-        findings += _drift(settings, facts, KeyOrder.RANDOM if is_random else KeyOrder.ASCENDING, now)
+        order = KeyOrder.RANDOM if is_random else KeyOrder.ASCENDING
+        present = tables_of(facts, order, environment=settings.environment, now=now)
+        # As it was generated: a table that the owner left out has not come anew.
+        before = read_generated_tables(settings.tables_file)
+        moved.drifted = _drifted(before, present, {table.schema.name for table in facts})
+        findings += [*_drift(before, present), *_lost(before, moved.drifted)]
+        findings += _unmatched(tables, moved.drifted)
     return findings
 
 
@@ -195,12 +227,33 @@ def _random_keys(tables: Tables) -> Iterator[Finding]:
         )
 
 
-def _drift(
-    settings: Settings, facts: tuple[TableFacts, ...], key_order: KeyOrder, now: datetime
-) -> Iterator[Finding]:
-    present = tables_of(facts, key_order, environment=settings.environment, now=now)
-    # As it was generated: a table that the owner left out has not come anew.
-    before = read_generated_tables(settings.tables_file)
+def _drifted(before: Tables, present: Tables, names: Collection[str]) -> ledger.Drifted:
+    return ledger.Drifted(
+        added=tuple(table for table in present if table.table_name not in before.by_name),
+        gone=frozenset(before.by_name.keys() - names),
+    )
+
+
+def _lost(before: Tables, drifted: ledger.Drifted) -> Iterator[Finding]:
+    """A few tables go with an upgrade; a tenth of them is rather another database, or half of one."""
+    lost = sorted(drifted.gone)
+    if len(lost) > max(_FREE_TABLES, len(before) * _LOST_SHARE):
+        yield _critical(
+            "source_tables",
+            f"The source lost {len(lost)} of {len(before)} tables ({', '.join(lost[:_MOST_CHANGES])}, ...). "
+            f"If this is the right database and they are gone for good: `dental-etl analyze --confirm-loss`.",
+        )
+
+
+def _unmatched(tables: Tables, drifted: ledger.Drifted) -> Iterator[Finding]:
+    """An override for a new table is applied to it; one that fits no table at all is a slip of the pen."""
+    try:
+        require_matched(with_added(tables, drifted.added))
+    except ConfigurationError as error:
+        yield _critical("tables_yml", str(error))
+
+
+def _drift(before: Tables, present: Tables) -> Iterator[Finding]:
     changes = [change for change in compare(before, present) if change.kind.is_drift]
     for table, found in groupby(
         sorted(changes, key=lambda change: change.table), lambda change: change.table

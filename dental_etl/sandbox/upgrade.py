@@ -12,9 +12,28 @@ _STEPS = {
     "appointment: column RoomTempC added in the middle": (
         "ALTER TABLE appointment ADD COLUMN IF NOT EXISTS RoomTempC double NULL AFTER AptStatus"
     ),
+    "procedurelog: column DateLastReview added": (
+        "ALTER TABLE procedurelog ADD COLUMN IF NOT EXISTS DateLastReview date NOT NULL DEFAULT '0001-01-01'"
+    ),
+    "claimproc: column IsAudited added": (
+        "ALTER TABLE claimproc ADD COLUMN IF NOT EXISTS IsAudited tinyint NOT NULL DEFAULT 0"
+    ),
+    "payment: column MerchantRef added": (
+        "ALTER TABLE payment ADD COLUMN IF NOT EXISTS MerchantRef varchar(50) NOT NULL DEFAULT ''"
+    ),
+    "commlog: column ChannelNum added": (
+        "ALTER TABLE commlog ADD COLUMN IF NOT EXISTS ChannelNum bigint NOT NULL DEFAULT 7"
+    ),
+    "recall: column Tag added": "ALTER TABLE recall ADD COLUMN IF NOT EXISTS Tag text NULL",
+    "patient: new column filled by the conversion": (
+        "UPDATE patient SET NickNameNote = CONCAT('of ', PatNum) WHERE MOD(PatNum, 40) = 1"
+    ),
     "carrier: CarrierName widened": "ALTER TABLE carrier MODIFY CarrierName varchar(400) DEFAULT ''",
     "recall: Priority widened to int": "ALTER TABLE recall MODIFY Priority int NOT NULL",
     "labcase: InvoiceNum dropped": "ALTER TABLE labcase DROP COLUMN IF EXISTS InvoiceNum",
+    "provider: column StateRxID renamed": (
+        "ALTER TABLE provider CHANGE COLUMN IF EXISTS StateRxID StateRxNumber varchar(255) NOT NULL"
+    ),
     "eroutinglog: new table": (
         "CREATE TABLE IF NOT EXISTS eroutinglog (ERoutingLogNum bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, "
         "PatNum bigint NOT NULL, EntryDateTime datetime NOT NULL DEFAULT '0001-01-01 00:00:00') ENGINE=MyISAM"
@@ -22,6 +41,7 @@ _STEPS = {
     "eroutinglog: rows added": (
         "INSERT INTO eroutinglog (PatNum, EntryDateTime) SELECT PatNum, NOW() FROM patient ORDER BY PatNum LIMIT 10"
     ),
+    "usergroup: table dropped": "DROP TABLE IF EXISTS usergroup",
     "preference: DataBaseVersion raised": (
         "UPDATE preference SET ValueString = '24.4.1.0' WHERE PrefName IN ('DataBaseVersion', 'ProgramVersion')"
     ),

@@ -17,6 +17,7 @@ from dental_etl.config import (
     TablesMetadata,
     read_generated_tables,
     read_tables,
+    require_matched,
     write_tables,
 )
 from dental_etl.connections import connect
@@ -165,7 +166,7 @@ def _write(result: AnalysisResult, now: datetime) -> AnalysisResult:
         changelog=_write_changelog(result, path.parent / "changelogs" / f"schema-{stamp}.md"),
     )
     write_tables(result.tables, path)
-    read_tables(path)  # an override that fits no longer has to be heard of now, not at 21:00
+    require_matched(read_tables(path))  # an override that fits no longer has to be heard of now, not at 21:00
     logger.info(
         "wrote %s: %s tables, %s changes", path, len(result.tables), len(result.changes),
         extra={"action": "analyze", "tables": len(result.tables), "changes": len(result.changes)},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, inspect, select
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, delete, inspect, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
@@ -77,6 +77,16 @@ def find_proof(connection: Connection, table: str) -> ProofStatus:
     """Return what is known about a replica as `read_proof` does, also where nothing was ever proven."""
     is_there = inspect(connection).has_table(_PROOF.name)
     return read_proof(connection, table) if is_there else ProofStatus(table=table)
+
+
+def proven_tables(connection: Connection) -> tuple[str, ...]:
+    """Return the tables about which anything is known."""
+    return tuple(connection.execute(select(_PROOF.c.table_name).order_by(_PROOF.c.table_name)).scalars())
+
+
+def forget_proof(connection: Connection, table: str) -> None:
+    """Delete what is known about a table, in the caller's transaction."""
+    connection.execute(delete(_PROOF).where(_PROOF.c.table_name == table))
 
 
 def record_proof(connection: Connection, status: ProofStatus) -> None:

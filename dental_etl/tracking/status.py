@@ -122,7 +122,8 @@ def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
     """Return where every extract stands, by table; nothing where no extract was ever begun."""
     if not inspect(connection).has_table(COPY.name):
         return {}
-    rows = connection.execute(select(COPY).order_by(COPY.c.table_name)).mappings()
+    # A table that an older version has made lacks columns until the first extract.
+    rows = connection.execute(text(f"SELECT * FROM {COPY.name} ORDER BY table_name")).mappings()
     return {row["table_name"]: _copy_status(row) for row in rows}
 
 
@@ -400,9 +401,9 @@ def _copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
         strategy=row["strategy"],
         bytes_copied=row["bytes_copied"],
         seconds=row["seconds"],
-        altered_generation=row["altered_generation"],
-        altered_columns=tuple(json.loads(row["altered_columns"] or "[]")),
-        forgotten_generation=row["forgotten_generation"],
+        altered_generation=row.get("altered_generation", 0),
+        altered_columns=tuple(json.loads(row.get("altered_columns") or "[]")),
+        forgotten_generation=row.get("forgotten_generation", 0),
     )
 
 

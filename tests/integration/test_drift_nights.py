@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from dental_etl.config import Settings
-from dental_etl.report import RunReport
-from dental_etl.run import TableResult
+from dental_etl.exceptions import ValidationError
+from dental_etl.report import Outcome, RunReport
+from dental_etl.run import RefreshMode, TableResult
 from dental_etl.sandbox.state import Sandbox
+from dental_etl.schema_analysis import analyze
+from dental_etl.schema_analysis.drift import ChangeKind
 from tests.comparison import Difference, differences
 from tests.nights import Nights
 
@@ -143,3 +148,130 @@ def test_nothing_moves_in_the_night_after(story: Story, nights: Nights) -> None:
     again = nights.play(is_analyzed=False)
     assert [(table.table, table.drift) for table in again.drifted] == []
     assert {table.load_action for table in again.tables} == {"nothing"}
+
+
+def _a_clinic(nights: Nights, *tables: str) -> None:
+    for table in tables:
+        nights.execute(f"CREATE TABLE {table} (Id int NOT NULL PRIMARY KEY, Note varchar(60)) ENGINE=MyISAM")
+        nights.execute(f"INSERT INTO {table} SELECT seq, 'x' FROM seq_1_to_20")
+
+
+@pytest.fixture
+def clinic(sandbox: Sandbox, sandbox_settings: Settings, tmp_path: Path) -> Nights:
+    """Two tables that were copied last night."""
+    nights = Nights(sandbox, sandbox_settings, tmp_path)
+    _a_clinic(nights, "stays", "goes")
+    nights.play()
+    return nights
+
+
+def test_a_new_table_arrives_the_same_night(clinic: Nights) -> None:
+    _a_clinic(clinic, "comes")
+    report = clinic.play(is_analyzed=False)
+    assert differences(clinic.settings) == []
+    (drifted,) = report.drifted
+    assert (drifted.table, drifted.drift[0].split(";")[0]) == (
+        "comes",
+        "came to the source since the last analysis",
+    )
+
+
+def test_a_new_table_is_followed_every_night_and_rerun_by_name(clinic: Nights) -> None:
+    _a_clinic(clinic, "comes")
+    clinic.play(is_analyzed=False)
+    clinic.execute("UPDATE comes SET Note = 'y' WHERE Id = 3")
+    clinic.play(is_analyzed=False, names=("comes",))
+    assert differences(clinic.settings) == []
+
+
+def test_the_owner_leaves_a_new_table_out(clinic: Nights) -> None:
+    clinic.settings.tables_file.with_name("tables.overrides.yml").write_text(
+        "tables: {comes: {exclude: true}}\n"
+    )
+    _a_clinic(clinic, "comes")
+    report = clinic.play(is_analyzed=False)
+    assert sorted(table.table for table in report.tables) == ["goes", "stays"]
+
+
+def test_a_scratch_copy_that_comes_is_left_out(clinic: Nights) -> None:
+    clinic.execute("CREATE TABLE tmp_stays SELECT * FROM stays")
+    report = clinic.play(is_analyzed=False)
+    assert sorted(table.table for table in report.tables) == ["goes", "stays"]
+
+
+def test_a_dropped_table_is_kept_and_said_and_fails_no_night(clinic: Nights) -> None:
+    clinic.execute("DROP TABLE goes")
+    report = clinic.play(is_analyzed=False)
+    assert report.outcome is Outcome.SUCCEEDED
+    assert [finding.table for finding in report.findings if finding.check == "drift"] == ["goes"]
+    assert clinic.in_raw("SELECT count(*) FROM raw.goes") == [(20,)]
+
+
+def test_what_a_night_met_is_in_the_next_check_of_the_analysis(clinic: Nights) -> None:
+    _a_clinic(clinic, "comes")
+    clinic.execute("ALTER TABLE stays ADD Extra int")
+    clinic.play(is_analyzed=False)
+    changes = analyze(clinic.settings, is_check=True, now=datetime.now(UTC)).changes
+    assert [(change.kind, change.table) for change in changes] == [
+        (ChangeKind.TABLE_ADDED, "comes"),
+        (ChangeKind.COLUMN_ADDED, "stays"),
+    ]
+
+
+def test_a_source_without_most_of_its_tables_is_not_read(clinic: Nights) -> None:
+    _a_clinic(clinic, "a", "b", "c", "d")
+    clinic.play()
+    for table in ("a", "b", "c", "d"):
+        clinic.execute(f"DROP TABLE {table}")
+    with pytest.raises(ValidationError, match="The source lost 4 of 6 tables"):
+        clinic.play(is_analyzed=False)
+
+
+def test_rows_that_went_with_the_replica_and_the_source_stay_in_raw(clinic: Nights) -> None:
+    clinic.execute("INSERT INTO stays SELECT seq, 'x' FROM seq_100_to_2000")
+    clinic.play()
+    clinic.execute("TRUNCATE TABLE stays")
+    clinic.in_replication("DROP TABLE stays, etl_copy_status")
+    report = clinic.play(is_analyzed=False)
+    assert [(table.table, table.error_code) for table in report.failed] == [("stays", "E_DELETE_BRAKE")]
+    assert clinic.in_raw("SELECT count(*) FROM raw.stays") == [(1921,)]
+    clinic.play(is_analyzed=False, refresh=RefreshMode.CONFIRMED)
+    assert clinic.in_raw("SELECT count(*) FROM raw.stays") == [(0,)]
+
+
+def test_a_confirmed_truncate_goes_through_both_hops(clinic: Nights) -> None:
+    clinic.execute("INSERT INTO stays SELECT seq, 'x' FROM seq_100_to_2000")
+    clinic.play()
+    clinic.execute("TRUNCATE TABLE stays")
+    report = clinic.play(is_analyzed=False)
+    assert [(table.table, table.error_code) for table in report.failed] == [("stays", "E_DELETE_BRAKE")]
+    clinic.play(is_analyzed=False, refresh=RefreshMode.CONFIRMED)
+    assert differences(clinic.settings) == []
+
+
+def test_a_column_that_comes_back_is_filled_again(clinic: Nights) -> None:
+    clinic.execute("ALTER TABLE stays DROP Note")
+    clinic.play(is_analyzed=False)
+    assert clinic.in_raw('SELECT count("Note") FROM raw.stays') == [(0,)]
+    clinic.execute("ALTER TABLE stays ADD Note int DEFAULT 5")
+    clinic.play(is_analyzed=False)
+    assert differences(clinic.settings) == []
+
+
+def test_a_column_of_another_kind_waits_for_a_person(clinic: Nights) -> None:
+    clinic.in_raw('CREATE VIEW public.notes AS SELECT upper("Note") AS note FROM raw.stays')
+    clinic.execute("ALTER TABLE stays MODIFY Note int")
+    report = clinic.play(is_analyzed=False)
+    (failed,) = report.failed
+    assert (failed.error_code, "--force-full" in str(failed.error_detail)) == ("E_DRIFT", True)
+    assert clinic.in_raw('SELECT DISTINCT "Note" FROM raw.stays') == [("x",)]
+    again = clinic.play(is_analyzed=False, refresh=RefreshMode.FULL)
+    assert [line for table in again.drifted for line in table.drift if "notes" in line] != []
+    assert differences(clinic.settings) == []
+
+
+def test_an_older_table_of_statuses_is_brought_up_to_date(clinic: Nights) -> None:
+    clinic.in_replication("ALTER TABLE etl_copy_status DROP altered_columns, DROP forgotten_generation")
+    clinic.execute("UPDATE stays SET Note = 'z' WHERE Id < 5")
+    assert clinic.play(is_analyzed=False).outcome is Outcome.SUCCEEDED
+    assert differences(clinic.settings) == []

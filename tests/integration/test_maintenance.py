@@ -18,15 +18,19 @@ from dental_etl.maintenance import (
     maintain,
     prune_artifacts,
     prune_ledger,
+    prune_proofs,
     vacuum,
 )
 from dental_etl.run import RunKind, RunStatus, Severity
 from dental_etl.tracking import ledger, status
 from dental_etl.tracking.locks import table_lock
 from dental_etl.tracking.migrations import migrate
+from dental_etl.tracking.proofs import ProofStatus, ensure_proofs, proven_tables, record_proof
 from dental_etl.wire import names
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+#: The project's own, of the synthetic clinic.
+_TABLES = "dental_etl/config/tables.yml"
 #: Every table that exists is older than this.
 AT_ONCE = timedelta(seconds=-60)
 
@@ -152,5 +156,17 @@ def test_a_tidy_house_is_left_alone(
     settings = replace(sandbox_settings, artifacts_url=str(tmp_path / "missing"))
     vacuum(settings)
     assert replace(maintain(settings, NOW), tables_vacuumed=0) == MaintenanceResult(
-        runs_pruned=0, leftovers_dropped=0, tables_vacuumed=0, artifacts_removed=0
+        runs_pruned=0, leftovers_dropped=0, tables_vacuumed=0, artifacts_removed=0, proofs_pruned=0
     )
+
+
+def test_proofs_of_tables_that_are_not_copied_any_more_are_forgotten(
+    etl: Connection, replication: Connection, sandbox_settings: Settings
+) -> None:
+    settings = replace(sandbox_settings, tables_file=Path(__file__).parents[2] / _TABLES)
+    ensure_proofs(replication)
+    for table in ("patient", "long_gone"):
+        record_proof(replication, ProofStatus(table=table, proven_at=NOW))
+    replication.commit()
+    assert prune_proofs(settings) == 1
+    assert proven_tables(replication) == ("patient",)

@@ -3,6 +3,7 @@
 Every function works on the caller's connection and inside the caller's transaction.
 """
 
+from dental_etl.tracking.ledger.drifted import Drifted, read_drifted, replace_drifted
 from dental_etl.tracking.ledger.history import history, results_of
 from dental_etl.tracking.ledger.outages import (
     NEEDED,
@@ -80,6 +81,7 @@ from dental_etl.tracking.ledger.visits import add_visits, bytes_read, visits
 __all__ = [
     "NEEDED",
     "Claim",
+    "Drifted",
     "Notification",
     "OpenTable",
     "Outage",
@@ -123,11 +125,13 @@ __all__ = [
     "plan_tables",
     "put_off",
     "raise_fences",
+    "read_drifted",
     "record_dbt",
     "record_node",
     "record_progress",
     "record_raw_proof",
     "refuse_run",
+    "replace_drifted",
     "report_json",
     "require_servers",
     "results",

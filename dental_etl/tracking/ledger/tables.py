@@ -178,6 +178,16 @@ source_visit = Table(
     Index("source_visit_run_id", "run_id"),
 )
 
+#: Tables that came to the source, or went, since tables.yml was written; as the last validation saw it.
+drifted_table = Table(
+    "drifted_table",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    # How a new table is treated until the next analysis; NULL for one that is gone.
+    Column("config", JSONB),
+    _at("seen_at", is_nullable=False),
+)
+
 #: Steps after the tables (verify, report, notify, transform) that are done.
 run_step = Table(
     "run_step",

@@ -17,6 +17,8 @@ from dental_etl.config import (
     TablesMetadata,
     read_generated_tables,
     read_tables,
+    require_matched,
+    with_added,
     write_tables,
 )
 from dental_etl.exceptions import ConfigurationError, ValidationError
@@ -157,7 +159,6 @@ def test_the_owner_leaves_columns_out(path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        ("{patent: {batch_size: 7}}", "tables.overrides.yml: tables.patent: no such table"),
         ("{patient: {batch_size: x}}", "tables.overrides.yml: tables.patient.batch_size: must be a whole number"),
         ("{patient: {bach_size: 7}}", "tables.overrides.yml: tables.patient.bach_size: unknown setting"),
         ("{patient: {engine: InnoDB}}", "tables.overrides.yml: tables.patient.engine: is read from the server"),
@@ -173,6 +174,29 @@ def test_a_wrong_override_is_named_with_its_path(path: Path, overrides: str, pro
     with pytest.raises(ValidationError) as caught:
         read_tables(path)
     assert problem in str(caught.value)
+
+
+def test_an_override_for_no_table_at_all_is_refused(path: Path) -> None:
+    _overrides(path, "tables: {patent: {batch_size: 7}}\n")
+    with pytest.raises(ValidationError, match=r"tables\.overrides\.yml: tables\.patent: no such table"):
+        require_matched(read_tables(path))
+
+
+def test_an_override_for_a_table_that_the_file_lacks_is_applied_when_it_comes(path: Path) -> None:
+    _overrides(path, "tables: {recall: {batch_size: 7}}\n")
+    tables = with_added(read_tables(path), [replace(read_tables(path).get("patient"), table_name="recall")])
+    require_matched(tables)
+    assert (tables.get("recall").batch_size, tables.get("recall").columns) == (
+        7,
+        tables.get("patient").columns,
+    )
+
+
+def test_a_table_that_the_file_lacks_may_be_left_out_before_it_comes(path: Path) -> None:
+    _overrides(path, "tables: {recall: {exclude: true}}\n")
+    tables = with_added(read_tables(path), [replace(read_tables(path).get("patient"), table_name="recall")])
+    require_matched(tables)
+    assert list(tables.by_name) == list(read_tables(path).by_name)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +225,7 @@ def test_a_wrong_value_is_named_with_its_path(
 def test_all_problems_are_named_at_once(path: Path, edit: Edit) -> None:
     edit("batch_size: 5000", "batch_size: many")
     edit("processing_priority: high", "processing_priority: urgent")
-    _overrides(path, "tables: {patent: {}}\n")
+    _overrides(path, "tables: {patent: {batch: 7}}\n")
     with pytest.raises(ValidationError) as caught:
         read_tables(path)
     assert len(caught.value.problems) == 3
