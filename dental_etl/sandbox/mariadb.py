@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
 import pymysql
 
@@ -94,11 +95,16 @@ def prepare(server: Server, account: str | None) -> None:
     )
 
 
-def start(server: Server, account: str | None) -> None:
+def start(server: Server, account: str | None, options: Sequence[str] = ()) -> None:
     """Start the server; it makes its accounts and database from a file, on every start the same.
 
     The socket's path is relative to the data directory: the system allows about 107 bytes for it,
     which a deep project folder exceeds.
+
+    Args:
+        server: Which.
+        account: User to run it as; None for ourselves.
+        options: More of the program's own.
     """
     accounts = server.directory / "accounts.sql"
     write_private(accounts, _accounts(server))
@@ -115,6 +121,7 @@ def start(server: Server, account: str | None) -> None:
         f"--init-file={accounts}",
         *_EVERY_SERVER,
         *_OPTIONS[server.name],
+        *options,
     ]
     processes.start_detached(
         command,
