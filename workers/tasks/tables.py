@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _LEFT_TO_THE_OWNER: tuple[type[ETLPipelineError], ...] = (*RETRYABLE, FencedError, DeadlineError)
 
 
-# No result of an extract is kept in Redis: the chord counts loads, Flower shows the events, the ledger knows.
+# No result is kept in Redis: the chord counts its parts by itself, Flower shows the events, the ledger knows.
 @shared_task(bind=True, base=TableTask, name=TaskName.EXTRACT.value, stage=Stage.EXTRACT, ignore_result=True)
 def extract(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | float] | None:
     """Copy one table from the source to replication; counts go to Flower, None when it was done already."""
@@ -58,7 +58,7 @@ def extract_chunk(_self: Any, run_id: str, table: str, category: str, number: in
     return {"rows_read": _work_range(table, copy)}
 
 
-@shared_task(bind=True, base=TableTask, name=TaskName.LOAD.value, stage=Stage.LOAD)
+@shared_task(bind=True, base=TableTask, name=TaskName.LOAD.value, stage=Stage.LOAD, ignore_result=True)
 def load(_self: Any, run_id: str, table: str, category: str) -> dict[str, int | float] | None:
     """Bring one table from replication to raw; counts go to Flower, None when it was done already."""
     helpers = partial(_call_helpers, Stage.LOAD, run_id, table, Category(category))
