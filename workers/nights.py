@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: A start that guard or validation refused is tried again after that: the clinic's server may be back.
 _REFUSED_PAUSE = timedelta(hours=1)
+#: A server that was away then is asked as often as somebody looks for a missing night.
+_ASK_PAUSE = timedelta(minutes=1)
 
 
 def start(run_id: str | None, run_date: date | None) -> str:
@@ -84,7 +86,15 @@ def is_missing(at: datetime) -> bool:
     prepare_ledger()
     with pipeline.ledger_transaction(settings()) as connection:
         runs = ledger.nightly_runs(connection, settings().window.run_date(at))
-    return all(run.status is RunStatus.REFUSED and run.created_at < at - _REFUSED_PAUSE for run in runs)
+    if any(run.status is not RunStatus.REFUSED for run in runs):
+        return False
+    last = max((run.created_at for run in runs), default=None)
+    if last is None:
+        return True
+    if pipeline.ask(settings(), at, _ASK_PAUSE):
+        return False  # it would be refused again, and people told again
+    with pipeline.ledger_transaction(settings()) as connection:
+        return last < at - _REFUSED_PAUSE or ledger.has_returned_since(connection, last)
 
 
 def plan(run_id: str) -> None:

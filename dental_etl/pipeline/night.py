@@ -78,6 +78,8 @@ def validate_run(settings: Settings, run_id: str, now: datetime) -> None:
         f"{finding.check}: {finding.message}" for finding in found if finding.severity is Severity.CRITICAL
     ]
     if critical:
+        if any(finding.check == "connection" for finding in found):
+            outage.notice_all(settings, run_id, now)
         raise ValidationError(critical, subject="Validation")
     outage.answered(settings, now)
 

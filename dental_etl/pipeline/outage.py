@@ -43,6 +43,13 @@ def notice(settings: Settings, run_id: str, away: ServerAwayError, now: datetime
         )
 
 
+def notice_all(settings: Settings, run_id: str, now: datetime) -> None:
+    """Ask every server that a table needs, and make it known which are away."""
+    for database in (settings.source, settings.replication):
+        if not answers(database):
+            notice(settings, run_id, ServerAwayError("A connection was refused.", server=database.role), now)
+
+
 def ask(settings: Settings, now: datetime, pause: timedelta) -> frozenset[Role]:
     """Ask the servers that are away whether they are back; return those that are not.
 
@@ -101,6 +108,8 @@ def _tell(connection: Connection, settings: Settings, outage: ledger.Outage, now
     """Put one message into the outbox; said again, it is the same."""
     since = _since(settings, outage)
     waiting = [run for run in ledger.active_runs(connection) if run.kind is not RunKind.MANUAL]
+    if not waiting:
+        return  # a start that was refused has said so
     until = min((run.deadline for run in waiting if run.deadline), default=None)
     end = f" until {until.astimezone(settings.window.zone):%H:%M}" if until else ""
     body = (

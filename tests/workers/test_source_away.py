@@ -9,7 +9,7 @@ import pytest
 from small_clinic import TABLES, Clinic, until
 
 from dental_etl.connections import connect
-from dental_etl.run import TableStatus
+from dental_etl.run import RunStatus, TableStatus
 from dental_etl.sandbox import processes, servers
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.tracking import ledger
@@ -82,3 +82,34 @@ def test_tables_are_left_out_at_six_when_the_source_stays_away(mortal: Clinic, s
     assert {(r.status, r.error_code) for r in left_out} == {(TableStatus.NOT_RUN, "E_SERVER_AWAY")}
     assert "patient" in {r.table for r in left_out}
     assert len([title for title in mortal.notifications(run_id) if "dbt" not in title]) == 1
+
+
+def test_a_night_that_found_no_source_starts_when_it_is_back(mortal: Clinic, sandbox: Sandbox) -> None:
+    """One refused start, one message; a server that stays away is not a new refusal every hour."""
+    processes.stop(sandbox.source.directory, signal.SIGTERM)
+    mortal.source.invalidate()
+    late, later, latest = (
+        {**BY_NIGHT, "TEST_CLOCK": f"2026-01-30T{at}-06:00"} for at in ("22:00:00", "23:30:00", "23:50:00")
+    )
+    mortal.worker(app="impatient", environment=late)
+    run_id = mortal.enqueue("nightly()", **late)
+    assert mortal.ended(run_id).status is RunStatus.REFUSED
+    for clock in (later, latest):
+        mortal.started[-1].kill()
+        mortal.worker(app="impatient", environment=clock)
+        if clock is latest:
+            servers.up(sandbox.directory)
+        mortal.send("etl.ensure_nightly", "control")
+        until(lambda: "Task etl.ensure_nightly" in last_log(mortal), "a look for a missing night")
+        until(
+            lambda: "etl.ensure_nightly[" in last_log(mortal) and "succeeded" in last_log(mortal), "its end"
+        )
+        assert len(mortal.runs()) == (2 if clock is latest else 1)
+    started = next(run for run in mortal.runs() if run.run_id != run_id)
+    mortal.ended(started.run_id)
+    assert {result.status for result in mortal.results(started.run_id).values()} == {TableStatus.LOADED}
+    assert len(mortal.notifications(run_id)) == 1
+
+
+def last_log(clinic: Clinic) -> str:
+    return clinic.started[-1].log.read_text()

@@ -84,6 +84,13 @@ def ask_later(connection: Connection, server: Role, at: datetime) -> None:
 
 
 @database_errors(Role.ANALYTICS)
+def has_returned_since(connection: Connection, at: datetime) -> bool:
+    """Tell whether a server that was away has answered since then."""
+    found = connection.execute(select(_outage.server).where(_outage.ended_at >= at).limit(1))
+    return found.first() is not None
+
+
+@database_errors(Role.ANALYTICS)
 def end_outage(connection: Connection, server: Role, now: datetime) -> bool:
     """Note that a server answers; False if it was not away, or somebody else has noted it."""
     ended = connection.execute(
