@@ -134,6 +134,7 @@ def _summary(seen: Outlook) -> Iterator[str]:
     if over:
         yield f"SOURCE_BUDGET_MB leaves out {wording.counted(len(over), 'table')}: {wording.listed(over, 8)}."
     yield from _source(seen)
+    yield from seen.warnings
 
 
 def _window(seen: Outlook) -> str:
@@ -156,6 +157,6 @@ def _source(seen: Outlook) -> Iterator[str]:
         yield f"The source did not answer ({look.error_code}): sizes are those of tables.yml and the last loads."
     if look.new_tables:
         names = wording.listed(look.new_tables, 8)
-        yield f"New at the source, not in tables.yml: {names}. Run `dental-etl analyze`."
+        yield f"New at the source, copied with safe defaults: {names}. Run `dental-etl analyze` to review them."
     if look.dropped_tables:
-        yield f"No longer at the source: {wording.listed(look.dropped_tables, 8)}."
+        yield f"No longer at the source, raw keeps its rows: {wording.listed(look.dropped_tables, 8)}."

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dental_etl.config import Settings, TableConfig, Tables, read_generated_tables
+from dental_etl import preflight
+from dental_etl.config import Settings, TableConfig, read_generated_tables, read_tables, with_added
 from dental_etl.connections import connect
 from dental_etl.exceptions import DatabaseError
 from dental_etl.extract.ranges import chunk_rows
-from dental_etl.pipeline.night import choose
+from dental_etl.pipeline.night import choose, select
 from dental_etl.pipeline.planning import night_at, read_knowledge
 from dental_etl.plan import Knowledge, Night, TablePlan, Timetable, plan_night, timetable, with_rows
 from dental_etl.run import Category, CopyStatus, RefreshMode, Value
-from dental_etl.schema_analysis.classification import TableFacts, exclusion
+from dental_etl.schema_analysis.classification import TableFacts, classify, exclusion
 from dental_etl.schema_analysis.introspection import read_facts
-from dental_etl.tracking.configured import configured_tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,8 @@ class Outlook:
     timetable: Timetable
     statuses: dict[str, CopyStatus]
     source: SourceLook
+    #: What validation will say about tables.yml then.
+    warnings: tuple[str, ...] = ()
 
     def would_resume(self, plan: TablePlan) -> bool:
         """Tell whether an attempt left something to go on with."""
@@ -74,6 +76,7 @@ class Outlook:
             "left_out": list(self.timetable.left_out),
             "beyond_budget": list(self.timetable.beyond_budget),
             "source": self.source.to_json(),
+            "warnings": list(self.warnings),
             "tables": [
                 self._table(plan) | {"starts_after_seconds": round(slots[plan.table].starts_seconds, 3)}
                 for plan in self.plans
@@ -124,11 +127,13 @@ def look_ahead(
         ConfigurationError: A name is not in tables.yml.
         DatabaseError: One of our own databases could not be read.
     """
-    tables = configured_tables(settings)
-    configs = choose(settings, names=names, category=category)
     begins_at = settings.window.opens_at(now)
     known = read_knowledge(settings, begins_at)
-    look, facts = _look(settings, tables) if settings.window.is_open(now) else (SourceLook(), {})
+    look, facts = _look(settings) if settings.window.is_open(now) else (SourceLook(), {})
+    if facts:
+        configs = _chosen_now(settings, look, facts, names=tuple(names), category=category)
+    else:
+        configs = choose(settings, names=names, category=category)
     night = night_at(settings, begins_at, refresh=refresh, workers=workers)
     plans = plan_night([_sized(config, known, facts) for config in configs], known, night)
     return Outlook(
@@ -139,6 +144,9 @@ def look_ahead(
         timetable=timetable(plans, night),
         statuses=dict(known.statuses),
         source=look,
+        warnings=tuple(
+            finding.message for finding in preflight.age(read_tables(settings.tables_file), begins_at)
+        ),
     )
 
 
@@ -149,18 +157,36 @@ def _sized(config: TableConfig, known: Knowledge, facts: dict[str, TableFacts]) 
     return config if is_known or found is None else with_rows(config, found.rows)
 
 
-def _look(settings: Settings, tables: Tables) -> tuple[SourceLook, dict[str, TableFacts]]:
+def _look(settings: Settings) -> tuple[SourceLook, dict[str, TableFacts]]:
     try:
         with connect(settings.source) as connection:
             facts = read_facts(connection, settings.source.database)
     except DatabaseError as error:
         return SourceLook(is_asked=True, error_code=error.code), {}
-    found = {table.schema.name: table for table in facts if exclusion(table) is None}
+    found = {table.schema.name: table for table in facts}
+    copied = {name for name, table in found.items() if exclusion(table) is None}
     # As it was generated: a table that the owner left out has not come anew.
     generated = read_generated_tables(settings.tables_file).by_name
     look = SourceLook(
         is_asked=True,
-        new_tables=tuple(sorted(found.keys() - generated.keys())),
-        dropped_tables=tuple(sorted(tables.by_name.keys() - found.keys())),
+        new_tables=tuple(sorted(copied - generated.keys())),
+        dropped_tables=tuple(sorted(generated.keys() - found.keys())),
     )
     return look, found
+
+
+def _chosen_now(
+    settings: Settings,
+    look: SourceLook,
+    facts: dict[str, TableFacts],
+    *,
+    names: tuple[str, ...],
+    category: Category | None,
+) -> tuple[TableConfig, ...]:
+    """Return the tables that a run would have that validates now: with new ones, without those that went."""
+    tables = with_added(
+        read_tables(settings.tables_file), (classify(facts[name]) for name in look.new_tables)
+    )
+    gone = frozenset[str]() if names else frozenset(look.dropped_tables)
+    configs = select(tables, names=names, category=category)
+    return tuple(config for config in configs if config.table_name not in gone)

@@ -95,7 +95,7 @@ def _tables(settings: Settings, now: datetime) -> tuple[Tables | None, list[Find
         tables = read_tables(settings.tables_file)
     except ConfigurationError as error:
         return None, [_critical("tables_yml", str(error))]
-    return tables, [*_age(tables, now), *_environment(settings, tables)]
+    return tables, [*age(tables, now), *_environment(settings, tables)]
 
 
 def _artifacts(settings: Settings) -> Iterator[Finding]:
@@ -112,13 +112,14 @@ def _artifacts(settings: Settings) -> Iterator[Finding]:
             yield Finding(check="artifacts", severity=Severity.WARNING, table=None, message=str(error))
 
 
-def _age(tables: Tables, now: datetime) -> Iterator[Finding]:
-    age = now - tables.metadata.generated_at
-    if age < _WARNING_AGE:
+def age(tables: Tables, now: datetime) -> Iterator[Finding]:
+    """Yield what is to be said about tables that were analysed long ago; too long ago, and no night starts."""
+    old = now - tables.metadata.generated_at
+    if old < _WARNING_AGE:
         return
-    severity = Severity.CRITICAL if age >= _CRITICAL_AGE else Severity.WARNING
+    severity = Severity.CRITICAL if old >= _CRITICAL_AGE else Severity.WARNING
     message = (
-        f"tables.yml is {age.days} days old; it must be younger than {_CRITICAL_AGE.days}. {_REMEDY_ANALYZE}"
+        f"tables.yml is {old.days} days old; it must be younger than {_CRITICAL_AGE.days}. {_REMEDY_ANALYZE}"
     )
     yield Finding(check="tables_yml_age", severity=severity, table=None, message=message)
 
