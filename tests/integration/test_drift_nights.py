@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dental_etl.config import Settings
+from dental_etl.config import DatabaseSettings, Settings
 from dental_etl.exceptions import ValidationError
 from dental_etl.report import Outcome, RunReport
 from dental_etl.run import RefreshMode, TableResult
@@ -275,3 +277,30 @@ def test_an_older_table_of_statuses_is_brought_up_to_date(clinic: Nights) -> Non
     clinic.execute("UPDATE stays SET Note = 'z' WHERE Id < 5")
     assert clinic.play(is_analyzed=False).outcome is Outcome.SUCCEEDED
     assert differences(clinic.settings) == []
+
+
+def test_a_restored_analytics_database_heals_by_itself(clinic: Nights, tmp_path: Path) -> None:
+    backup = tmp_path / "analytics.dump"
+    _postgres("pg_dump", clinic.settings.analytics, "--format=custom", f"--file={backup}")
+    clinic.execute("UPDATE stays SET Note = 'after the backup' WHERE Id < 9")
+    clinic.execute("INSERT INTO stays VALUES (100, 'after the backup')")
+    clinic.play(is_analyzed=False)
+    for schema in ("raw", "etl"):
+        clinic.in_raw(f"DROP SCHEMA {schema} CASCADE")
+        clinic.in_raw(f"CREATE SCHEMA {schema}")
+    _postgres("pg_restore", clinic.settings.analytics, "--schema=raw", "--schema=etl", str(backup))
+    clinic.execute("UPDATE stays SET Note = 'after the restore' WHERE Id = 15")
+    report = clinic.play(is_analyzed=False)
+    assert [finding.table for finding in report.findings if finding.check == "restored"] == ["stays"]
+    assert differences(clinic.settings) == []
+
+
+def _postgres(program: str, database: DatabaseSettings, *options: str) -> None:
+    subprocess.run(
+        [program, f"--host={database.host}", f"--port={database.port}", f"--username={database.user}",
+         f"--dbname={database.database}", *options],
+        env={**os.environ, "PGPASSWORD": database.password},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )  # fmt: skip
