@@ -32,6 +32,7 @@ from dental_etl.exceptions import (
     DatabaseError,
     DatabaseQueryError,
     DatabaseTransactionError,
+    LockWaitError,
     ServerAwayError,
 )
 
@@ -60,7 +61,8 @@ _MYSQL_CONNECTION = frozenset({
     1040, 1042, 1043, 1053, 1152, 1153, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1226,
     1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031,
 })  # fmt: skip
-_MYSQL_TRANSACTION = frozenset({1205, 1213, 1412, 1684, 1689})
+_MYSQL_LOCK_WAIT = 1205
+_MYSQL_TRANSACTION = frozenset({1213, 1412, 1684, 1689})
 _MYSQL_ACCESS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1290, 1370, 1698, 1792, 1820, 1862, 3118})
 _MYSQL_DAMAGED = frozenset({126, 127, 144, 145, 1016, 1017, 1034, 1035, 1168, 1194, 1195, 1712, 1877})
 _MYSQL_FULL = frozenset({3, 20, 1021, 1026, 1114})
@@ -427,6 +429,8 @@ _REFUSED = "Look the number up in the server's manual; `dental-etl validate` che
 def _classify_mysql(number: int) -> tuple[type[DatabaseError], str]:
     if number in _MYSQL_CONNECTION:
         return DatabaseConnectionError, _LOST
+    if number == _MYSQL_LOCK_WAIT:
+        return LockWaitError, _CONFLICT
     if number in _MYSQL_TRANSACTION:
         return DatabaseTransactionError, _CONFLICT
     if number in _MYSQL_ACCESS:

@@ -12,6 +12,7 @@
     │   ├── DatabaseConnectionError     could not connect, or the connection was lost        (retryable)
     │   │   └── ServerAwayError         not one connection could be opened for some seconds  (retryable)
     │   ├── DatabaseTransactionError    deadlock, lock wait, serialisation                   (retryable)
+    │   │   └── LockWaitError           others held a lock for too long; nothing else is wrong
     │   ├── DatabaseAccessError         unknown user, wrong password, missing right
     │   └── DatabaseQueryError          the server refused a statement
     ├── DataError
@@ -136,6 +137,10 @@ class ServerAwayError(DatabaseConnectionError):
 
 class DatabaseTransactionError(DatabaseError):
     code = "E_TRANSACTION"
+
+
+class LockWaitError(DatabaseTransactionError):
+    code = "E_LOCKED"
 
 
 class DatabaseAccessError(DatabaseError):

@@ -22,9 +22,9 @@ from dental_etl.connections import database_errors, driver_connection
 from dental_etl.exceptions import (
     DatabaseConnectionError,
     DatabaseQueryError,
-    DatabaseTransactionError,
     DataExtractionError,
     DeadlineError,
+    LockWaitError,
     SourceBudgetError,
 )
 from dental_etl.extract.governor import Cause, Debt, Limits
@@ -265,7 +265,7 @@ class SourceReader:
             started = time.monotonic()
             try:
                 return read()
-            except DatabaseTransactionError:
+            except LockWaitError:
                 self.cost.paused(Cause.LOCKED, time.monotonic() - started)
                 if self._given_up.is_set() or time.monotonic() >= until:
                     raise

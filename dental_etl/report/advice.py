@@ -38,6 +38,7 @@ _REASONS = {
     "E_BUSY": "Another process held the table all the time; see that it ended, then run it again",
     "E_FENCED": "A newer attempt took over and did not finish; run it again",
     "E_TRANSACTION": "Other sessions stood in the way at every attempt; run it again",
+    "E_LOCKED": "Others held a lock at every attempt: look for a backup, a repair or an upgrade, then run it again",
     "E_DEADLINE": "The window closed first; the next night goes on from the checkpoint, or run it tonight",
     "E_SOURCE_BUDGET": "SOURCE_BUDGET_MB was used up; the next night goes on from the checkpoint",
     "E_DATA": "Mend what the detail names, then run it again",

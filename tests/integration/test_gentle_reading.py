@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dental_etl.config import Settings
 from dental_etl.connections import DRIVER_ERRORS, connect
-from dental_etl.exceptions import DatabaseTransactionError, DeadlineError
+from dental_etl.exceptions import DeadlineError, LockWaitError
 from dental_etl.extract import governor, reading, watching
 from dental_etl.extract.governor import Cause, Limits
 from dental_etl.extract.reading import SourceReader
@@ -121,7 +121,7 @@ def test_a_table_that_stays_locked_is_left_to_a_later_attempt(
 ) -> None:
     monkeypatch.setattr(reading, "LOCKED_SECONDS", 0.5)
     visits.exec_driver_sql("LOCK TABLES visit WRITE")
-    with pytest.raises(DatabaseTransactionError):
+    with pytest.raises(LockWaitError):
         reader.row(COUNT)
 
 
