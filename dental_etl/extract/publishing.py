@@ -31,6 +31,7 @@ from dental_etl.wire.catalog import (
     changed_table_ddl,
     create_table_ddl,
     cursor_index_ddl,
+    has_table,
     read_schema,
 )
 
@@ -98,8 +99,7 @@ def _brake(attempt: Attempt, difference: _Difference | None) -> None:
 def _loss(attempt: Attempt, difference: _Difference | None) -> tuple[int, int]:
     """Return the replica's rows, and how many of them are not in the shadow: by key where both have one."""
     with attempt.errors():
-        replica = _schema(attempt, attempt.table)
-        if replica is None:
+        if not _exists(attempt, attempt.table):
             return 0, 0
         rows = _count(attempt, attempt.table)
         if difference is not None and difference.is_by_key:
@@ -117,10 +117,10 @@ def finish_publication(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
     """Rename the shadow into place if that has not happened yet, and flag the table as rewritten."""
     retired = names.mysql(queries.retired_table(attempt.table))
     with attempt.errors():
-        if _schema(attempt, names.shadow_table(attempt.table)) is not None:
+        if _exists(attempt, names.shadow_table(attempt.table)):
             _index_cursor(attempt, names.shadow_table(attempt.table))
             attempt.run(f"DROP TABLE IF EXISTS {retired}")
-            attempt.run(renaming(attempt.table, has_replica=_schema(attempt, attempt.table) is not None))
+            attempt.run(renaming(attempt.table, has_replica=_exists(attempt, attempt.table)))
         _renew_outbox(attempt)
     with attempt.transaction():
         status = record_copied(
@@ -266,6 +266,10 @@ def _copied(
         source_schema=checkpoint.source_schema or schema_text(attempt.schema),
         overlap_minutes=attempt.plan.config.overlap_minutes,
     )
+
+
+def _exists(attempt: Attempt, table: str) -> bool:
+    return has_table(attempt.replication, attempt.replication.engine.url.database or "", table)
 
 
 def _schema(attempt: Attempt, table: str) -> TableSchema | None:

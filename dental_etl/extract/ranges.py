@@ -33,7 +33,7 @@ from dental_etl.tracking.chunks import (
     write_chunks,
 )
 from dental_etl.tracking.locks import table_lock
-from dental_etl.wire.catalog import read_schema
+from dental_etl.wire.catalog import has_table
 
 logger = logging.getLogger(__name__)
 
@@ -289,7 +289,7 @@ def _all(attempt: Attempt, copy_id: str) -> tuple[Chunk, ...]:
 def _is_there(attempt: Attempt) -> bool:
     with attempt.errors():
         database = attempt.replication.engine.url.database or ""
-        return read_schema(attempt.replication, database, "etl_chunk") is not None
+        return has_table(attempt.replication, database, "etl_chunk")
 
 
 def _added(totals: ReadTotals, moved: Moved) -> ReadTotals:

@@ -17,7 +17,7 @@ from dental_etl.run import Cursor, Strategy
 from dental_etl.tracking.chunks import write_chunks
 from dental_etl.tracking.status import CopiedBatch, record_batch, record_started
 from dental_etl.wire import names
-from dental_etl.wire.catalog import create_table_ddl, read_schema
+from dental_etl.wire.catalog import create_table_ddl, has_table, read_schema
 from dental_etl.wire.load_data import load_data
 
 logger = logging.getLogger(__name__)
@@ -233,4 +233,4 @@ def _cursor(attempt: Attempt, checkpoint: Checkpoint) -> Cursor | None:
 def _exists(attempt: Attempt, table: str) -> bool:
     with attempt.errors():
         database = attempt.replication.engine.url.database or ""
-        return read_schema(attempt.replication, database, table) is not None
+        return has_table(attempt.replication, database, table)

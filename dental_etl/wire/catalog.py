@@ -66,6 +66,12 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     return found.get(table)
 
 
+def has_table(connection: Connection, database: str, table: str) -> bool:
+    """Tell whether there is such a base table, for a third of what `read_schema` costs."""
+    found = connection.execute(_ONE, {"database": database, "table": table}).mappings()
+    return any(str(row["table_name"]) == table for row in found)
+
+
 def read_schemas(connection: Connection, database: str) -> dict[str, TableSchema]:
     """Return the structure of every base table of a database, by name, in three queries."""
     return _schemas(
