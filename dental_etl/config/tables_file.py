@@ -61,7 +61,7 @@ def read_generated_tables(path: Path) -> Tables:
         ConfigurationError: The file is missing or is not YAML.
         ValidationError: Values are wrong; every problem names its YAML path.
     """
-    return _tables(path, {})
+    return _read(path, _version(path), path.with_name(OVERRIDES_NAME), None)
 
 
 def read_overrides(path: Path) -> Mapping[str, Mapping[str, Any]]:
