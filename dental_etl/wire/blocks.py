@@ -6,13 +6,16 @@ LOAD DATA and COPY share one escape set, so the same code serves both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dental_etl.exceptions import PackingError
 from dental_etl.wire.rows import FIELD_END, NULL, ROW_END, UNCERTAIN, ApartColumn, RowFormat, Target
 
 _NULL_TEXT = b"\\N"
 _MARK = NULL[:1]
+#: From here on a row is written in pieces; a block of short rows is smaller.
+_LONG_ROW_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
 # The backslash first: the others bring new ones.
 _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 
@@ -32,6 +35,35 @@ class BlockEncoder:
         self._binary_prefix = b"\\x" if self._is_postgres else b""
         #: Rows by column and kind: ``zero_date``, ``nul_byte``, ``invalid_utf8``.
         self.coercions: Counter[tuple[str, str]] = Counter()
+
+    def blocks(self, rows: list[bytes]) -> Iterator[bytes]:
+        """Yield the rows as text: in one block, but a long row, which comes last, in many.
+
+        Raises:
+            PackingError: Text holds bytes that cannot be told apart from the framing.
+        """
+        if len(rows[-1]) < _LONG_ROW_BYTES:
+            yield self.encode(rows)
+            return
+        if len(rows) > 1:
+            yield self.encode(rows[:-1])
+        yield from self._long(rows[-1])
+
+    def _long(self, row: bytes) -> Iterator[bytes]:
+        """Yield a row piece by piece, so that it is not copied as a whole again and again."""
+        if not all(block.isascii() or self._is_text(block) for block in map(self._piece, _pieces(row))):
+            yield self.encode([row])
+            return
+        if self._is_postgres and b"\0" in row:
+            self._count_nul_bytes([row])
+        for piece in _pieces(row):
+            block, coerced = self._text(self._without_nul_bytes(piece))
+            self.coercions.update(coerced)
+            yield block
+        yield b"\n"
+
+    def _piece(self, piece: bytes) -> bytes:
+        return self._text(piece)[0]
 
     def encode(self, rows: list[bytes]) -> bytes:
         """Return the rows as text, each with its line end.
@@ -75,7 +107,7 @@ class BlockEncoder:
 
     def _null(self, column: ApartColumn) -> bytes:
         if not column.may_be_null:
-            raise row_too_long(self._format.table)
+            raise row_too_long(self._format.table, column.name)
         return NULL
 
     def _text(self, raw: bytes) -> tuple[bytes, dict[tuple[str, str], int]]:
@@ -99,8 +131,10 @@ class BlockEncoder:
 
     def _is_text(self, data: bytes) -> bool:
         # MySQL stores lone surrogates in its utf8; it takes them back, PostgreSQL does not.
+        errors = "strict" if self._is_postgres else "surrogatepass"
         try:
-            data.decode("utf-8", "strict" if self._is_postgres else "surrogatepass")
+            for piece in _pieces(data):
+                piece.decode("utf-8", errors)
         except UnicodeDecodeError:
             return False
         return True
@@ -127,10 +161,11 @@ class BlockEncoder:
         return field.decode("utf-8", "replace").encode("utf-8")
 
 
-def row_too_long(table: str) -> PackingError:
-    """Return the error for a row that the server answers with NULL instead of its text."""
+def row_too_long(table: str, column: str | None = None) -> PackingError:
+    """Return the error for a row, or the value of a column, that the server answers with NULL."""
+    what = "A row" if column is None else f"A value of column {column}"
     return PackingError(
-        f"A row of table {table} is longer than the server's max_allowed_packet, so it cannot be sent in one "
+        f"{what} of table {table} is longer than the server's max_allowed_packet, so it cannot be sent in one "
         f"piece. Raise max_allowed_packet on that server to 64M or more, then run the table again.",
         table=table,
     )
@@ -139,6 +174,17 @@ def row_too_long(table: str) -> PackingError:
 def occurrences(data: bytes, byte: bytes) -> int:
     """Count a byte that is rare; for such ``bytes.count`` takes ten times as long as leaving it out."""
     return len(data) - len(data.replace(byte, b""))
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """Cut data between two characters, and between two marks."""
+    start = 0
+    while start < len(data):
+        end = start + _PIECE_BYTES
+        for _ in range(3):  # a character has three bytes at most that continue it, a mark one
+            end -= end < len(data) and data[end] & 0xC0 == 0x80
+        yield data[start:end]
+        start = end
 
 
 def _joined(rows: list[bytes]) -> bytes:

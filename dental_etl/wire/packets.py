@@ -182,7 +182,7 @@ class _Result:
             driver._read_packet()
 
     def blocks(
-        self, split: Callable[[bytes, list[Any]], int], row: Callable[[bytes], Any]
+        self, split: Callable[[bytes, list[Any]], int], row: Callable[[memoryview], Any]
     ) -> Iterator[list[Any]]:
         """Yield lists of rows.
 
@@ -199,15 +199,13 @@ class _Result:
             if _is_complete(buffer):  # and yet no row: the end, or an error
                 break
             if _length(buffer) == _LONG_PACKET:
-                payload = self._long_payload(buffer)
-                size += len(payload)
-                rows.append(row(payload))
-                buffer = b""
+                rows.append(row(self._long_payload(buffer)))
+                buffer, size = b"", _BLOCK_BYTES
             else:
                 buffer += self._more(buffer)
             if size >= _BLOCK_BYTES and rows:
-                yield rows
-                rows, size = [], 0
+                done, rows, size = [rows], [], 0
+                yield done.pop()  # kept nowhere here: one of them may be as large as all others together
         if rows:
             yield rows
         self._finish(buffer)
@@ -227,14 +225,15 @@ class _Result:
     def _lost(self) -> bytes:
         raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "Lost connection during query")
 
-    def _long_payload(self, buffer: bytes) -> bytes:
+    def _long_payload(self, buffer: bytes) -> memoryview:
         """Join the packets of a row of 16 MiB or more; the last is the first that is shorter."""
         length = _LONG_PACKET
-        parts = [buffer[4:], self._exactly(4 + length - len(buffer))]
+        payload = bytearray(buffer[4:])
+        payload += self._exactly(4 + length - len(buffer))
         while length == _LONG_PACKET:
             length = _length(self._exactly(4))
-            parts.append(self._exactly(length) if length else b"")
-        return b"".join(parts)
+            payload += self._exactly(length) if length else b""
+        return memoryview(payload)
 
     def _finish(self, packet: bytes) -> None:
         if packet[4] == _NULL:
@@ -284,7 +283,7 @@ def _split_fields(buffer: bytes, rows: list[Sequence[bytes | None]]) -> int:
     return position
 
 
-def _packed_payload(payload: bytes) -> bytes:
+def _packed_payload(payload: memoryview) -> bytes:
     return _packed_field(_fields(payload)[0])
 
 
@@ -294,7 +293,7 @@ def _packed_field(field: bytes | None) -> bytes:
     return field
 
 
-def _fields(payload: bytes) -> list[bytes | None]:
+def _fields(payload: bytes | memoryview) -> list[bytes | None]:
     """Split a payload into fields: each is NULL, or a length of 1, 3, 4 or 9 bytes and so many bytes."""
     fields: list[bytes | None] = []
     position, size = 0, len(payload)
@@ -309,7 +308,7 @@ def _fields(payload: bytes) -> list[bytes | None]:
             width = _WIDTHS[first]
             length = int.from_bytes(payload[position : position + width], "little")
             position += width
-        fields.append(payload[position : position + length])
+        fields.append(bytes(payload[position : position + length]))
         position += length
     return fields
 

@@ -87,13 +87,13 @@ class BlockStream:
     def _blocks(self) -> Iterator[bytes]:
         started = time.perf_counter()
         for rows in self._rows():
-            block = self._encoder.encode(rows)
             self._last = rows[-1]
             self.rows += len(rows)
-            self.bytes += len(block)
-            self._count(time.perf_counter() - started)
-            yield block
-            started = time.perf_counter()
+            for block in self._encoder.blocks(rows):
+                self.bytes += len(block)
+                self._count(time.perf_counter() - started)
+                yield block
+                started = time.perf_counter()
         self._count(time.perf_counter() - started)
 
     def _count(self, seconds: float) -> None:
@@ -107,13 +107,19 @@ class BlockStream:
             yield from wire.packed_rows(driver, self._sql)
             return
         for rows in wire.field_rows(driver, self._sql, self._format.result_columns):
-            yield [self._encoder.pack(fields) for fields in rows]
+            yield self._packed(rows)
+
+    def _packed(self, rows: list[Any]) -> list[bytes]:
+        """Put each row in the place of its fields, which may be large."""
+        for place, fields in enumerate(rows):
+            rows[place] = self._encoder.pack(fields)
+        return rows
 
 
 def read_blocks(
     connection: Connection, sql: str, parameters: Mapping[str, object] | None, row_format: RowFormat
 ) -> BlockStream:
-    """Read a query as blocks of about 64 KiB, each ending with a whole row.
+    """Read a query as blocks of about 64 KiB, each ending with a whole row but for those of a long row.
 
     Args:
         connection: To the source or to replication; its transaction is begun if it is not yet.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from sqlalchemy import Connection
 from dental_etl.config import Settings
 from dental_etl.config.tables import TableSchema
 from dental_etl.connections import engine
+from dental_etl.sandbox import mariadb
+from dental_etl.sandbox.state import Sandbox
 from dental_etl.wire import packets
 from dental_etl.wire.catalog import create_table_ddl, read_schema
 from dental_etl.wire.copy_feed import copy_rows
@@ -239,6 +243,46 @@ def test_a_row_of_more_than_16_mib_arrives_whole(hops: Hops) -> None:
     hops.replicate()
     check = "SELECT length(c), crc32(c) FROM t ORDER BY id"
     assert rows_of(hops.replication, check) == [(18000003, *rows_of(hops.source, check)[0][1:]), (None, None)]
+
+
+@pytest.mark.slow  # a text of 64 MB through two servers
+@pytest.mark.parametrize("hops", ["packed"], indirect=True)
+def test_a_text_of_64_mib_takes_twice_its_size_in_memory(hops: Hops) -> None:
+    hops.create("longtext", "repeat('\u00e4\t\U0001f600x', 8388608)")
+    size_mb = 64
+    tracemalloc.start()
+    try:
+        hops.replicate()
+        hops.land("text")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    check = "SELECT MD5(c), OCTET_LENGTH(c) FROM t WHERE id = 1"
+    assert rows_of(hops.analytics, check) == rows_of(hops.replication, check) == rows_of(hops.source, check)
+    assert size_mb <= peak / 2**20 < 2.5 * size_mb
+
+
+@pytest.mark.parametrize("server", ["source", "replication"])
+def test_a_value_beyond_the_largest_packet_arrives(hops: Hops, sandbox: Sandbox, server: str) -> None:
+    hops.create("longtext", "repeat('x', 3000000)")
+    session: Connection = getattr(hops, server)
+    with closing(mariadb.connect(getattr(sandbox, server))) as admin, admin.cursor() as cursor:
+        cursor.execute("SET GLOBAL max_allowed_packet = 1048576")
+        try:
+            _renew(session)
+            assert rows_of(session, "SELECT @@SESSION.max_allowed_packet") == [(1048576,)]
+            hops.replicate()
+        finally:
+            cursor.execute("SET GLOBAL max_allowed_packet = 268435456")
+            _renew(session)
+    check = "SELECT MD5(c), LENGTH(c) FROM t WHERE id = 1"
+    assert rows_of(hops.replication, check) == rows_of(hops.source, check)
+
+
+def _renew(session: Connection) -> None:
+    session.engine.dispose()
+    session.invalidate()
+    session.rollback()
 
 
 def test_parameters_are_written_into_the_query(hops: Hops) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from dental_etl.config.tables import Column, TableSchema
 from dental_etl.exceptions import DataExtractionError
+from dental_etl.wire import blocks as blocks_module
 from dental_etl.wire.blocks import BlockEncoder
 from dental_etl.wire.rows import Target, row_format
 
@@ -148,3 +149,33 @@ def test_text_that_the_server_could_not_convert_is_counted() -> None:
     )
     assert blocks.encode([blocks.pack([b"\xffa?"])]) == b"a?\n"
     assert blocks.coercions == {("a", "invalid_utf8"): 1}
+
+
+@pytest.mark.parametrize("piece_bytes", range(5, 12))
+@pytest.mark.parametrize("target", [Target.MYSQL, Target.POSTGRES])
+def test_a_long_row_in_pieces_is_the_row(
+    monkeypatch: pytest.MonkeyPatch, target: Target, piece_bytes: int
+) -> None:
+    monkeypatch.setattr(blocks_module, "_LONG_ROW_BYTES", 20)
+    monkeypatch.setattr(blocks_module, "_PIECE_BYTES", piece_bytes)
+    long = b"\xff".join([b"\xf5\x81", "a\tb\\\0\r\u00e4\u20ac\U0001f600\n".encode() * 3, b"\xfd\x81"])
+    rows = [b"2020-01-01\xffx\xffy", long]
+    whole, pieces = (encoder(target, a="date", b="text", c="text") for _ in range(2))
+    expected = whole.encode(rows)
+    assert (b"".join(pieces.blocks(rows)), pieces.coercions) == (expected, whole.coercions)
+
+
+def test_a_long_row_of_broken_text_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks_module, "_LONG_ROW_BYTES", 20)
+    monkeypatch.setattr(blocks_module, "_PIECE_BYTES", 8)
+    blocks = encoder(Target.POSTGRES, a="int", b="text")
+    text = b"".join(blocks.blocks([b"1\xff" + b"x" * 30 + b"\x92"]))
+    assert (text, blocks.coercions) == (
+        f"1\t{'x' * 30}\ufffd\n".encode(),
+        {("b", "invalid_utf8"): 1},
+    )
+
+
+def test_a_value_that_the_server_left_out_is_named_by_its_column() -> None:
+    with pytest.raises(DataExtractionError, match="column b of table t is longer"):
+        encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", None])
