@@ -195,7 +195,10 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
     before = _copied_schema(attempt)
     found, has_replica = _compare_structures(attempt, before)
     why_unchanged = prover.why_unchanged(attempt, status) if prover is not None else None
-    if attempt.schema.is_transactional:  # after the look at the file, so that it never tells of later rows
+    is_intact = has_replica and checkpoint is None and status.last_copied is not None
+    is_resting = why_unchanged is not None and is_intact and not attempt.plan.refresh.is_full
+    if attempt.schema.is_transactional and not is_resting:
+        # After the look at the file, so that it never tells of later rows.
         attempt.reader.hold_moment()
     if published is not None and published.run_id == attempt.run_id and not found:
         return _Outcome(
@@ -211,8 +214,7 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
             return _healed(attempt, status, (*found, *guessed))
     why_full = _why_full(attempt, found, has_replica=has_replica, is_fresh=published is not None)
     can_compare = prover is not None and _can_compare(attempt, status, checkpoint, has_replica=has_replica)
-    is_intact = has_replica and checkpoint is None and status.last_copied is not None
-    if prover is not None and why_unchanged is not None and is_intact and not attempt.plan.refresh.is_full:
+    if prover is not None and why_unchanged is not None and is_resting:
         return _unchanged(attempt, status, prover, why_unchanged)
     if why_full is None:
         status = copy_changes(attempt, status, checkpoint)

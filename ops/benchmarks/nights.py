@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,6 @@ from ops.benchmarks.measure import Cost, Worker, measured
 from ops.benchmarks.ours import ALL, FULL
 
 _RELOAD = "full reload"
-#: Of each thousand rows: four edited with their stamp, two without, two inserted, two deleted.
-_CHANGED_SHARE = 0.01
 _NUMBER = {Shape.CLEAN: "ProcFee", Shape.WIDE: "ProcFee", Shape.NARROW: "Depth"}
 
 
@@ -114,22 +112,22 @@ def _play(lab: Laboratory, made: Sequence[Dataset], console: Console) -> list[Ni
 
 def _change(lab: Laboratory, made: Sequence[Dataset]) -> int:
     with lab.mysql(lab.sandbox.source) as source, source.cursor() as cursor:
-        return sum(_change_table(cursor.execute, dataset) for dataset in made)
+        return sum(_change_table(cursor, dataset) for dataset in made)
 
 
-def _change_table(execute: Callable[[str], int], dataset: Dataset) -> int:
+def _change_table(cursor: Any, dataset: Dataset) -> int:
     """Edit with and without a stamp, insert and delete, spread over the whole key; return the rows."""
     table, key = names.mysql(dataset.table), names.mysql(dataset.key)
     number = names.mysql(_NUMBER[dataset.shape])
-    has_stamp = dataset.shape is not Shape.NARROW
-    kept = ", DateTStamp = DateTStamp" if has_stamp else ""
-    changed = execute(f"UPDATE {table} SET {number} = {number} + 1 WHERE MOD({key}, 250) = 3")
-    changed += execute(f"UPDATE {table} SET {number} = {number} + 2{kept} WHERE MOD({key}, 500) = 17")
-    changed += execute(f"DELETE FROM {table} WHERE MOD({key}, 500) = 29")
+    kept = "" if dataset.shape is Shape.NARROW else ", DateTStamp = DateTStamp"
+    cursor.execute(f"SELECT MAX({key}) FROM {table}")
+    first = int(cursor.fetchone()[0]) + 1
+    changed: int = cursor.execute(f"UPDATE {table} SET {number} = {number} + 1 WHERE MOD({key}, 250) = 3")
+    changed += cursor.execute(f"UPDATE {table} SET {number} = {number} + 2{kept} WHERE MOD({key}, 500) = 17")
+    changed += cursor.execute(f"DELETE FROM {table} WHERE MOD({key}, 500) = 29")
     _create, insert = dataset.statements
-    added = max(1, dataset.rows // 500)
-    first, last = dataset.rows + 1, dataset.rows + added
-    return changed + execute(insert.replace("{first}", str(first)).replace("{last}", str(last)))
+    last = first + max(1, dataset.rows // 500) - 1
+    return changed + int(cursor.execute(insert.replace("{first}", str(first)).replace("{last}", str(last))))
 
 
 def _differing(lab: Laboratory, made: Sequence[Dataset]) -> tuple[str, ...]:
