@@ -75,7 +75,7 @@ def test_tables_are_left_out_at_six_when_the_source_stays_away(mortal: Clinic, s
     run_id = stop_source_while_it_is_read(mortal, sandbox, "nightly()", **BY_NIGHT)
     until(lambda: are_parked(mortal, run_id), "a night that waits")
     mortal.started[0].kill()
-    mortal.worker(queues="control,dbt", processes=1, environment=AT_SIX)
+    mortal.worker(queues="control,load,dbt", processes=1, environment=AT_SIX)
     mortal.send("etl.enforce_deadline", "control")
     mortal.ended(run_id, is_swept=True)
     left_out = [r for r in mortal.results(run_id).values() if r.status is not TableStatus.LOADED]
