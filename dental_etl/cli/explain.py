@@ -215,6 +215,8 @@ def _source(told: Explanation) -> str:
         return "not asked by day; the replica and raw are compared"
     if structure.error_code is not None:
         return f"did not tell ({structure.error_code}); the replica and raw are compared"
+    if structure.is_gone:
+        return "has no such table any more; raw keeps its rows"
     is_copied = told.copied is not None and told.copied.last_copied is not None
     return "as it was at the last complete copy" if is_copied else "never copied as a whole"
 

@@ -39,6 +39,8 @@ class Structure(Value):
     raw: Preview
     #: Code of the error where the source did not answer.
     error_code: str | None = None
+    #: Whether the source has no such table.
+    is_gone: bool = False
     #: Changes at the source since the last complete copy, in words.
     source_drift: tuple[str, ...] = ()
     #: What the next extract would execute at the replica.
@@ -164,6 +166,7 @@ def _structure(settings: Settings, config: TableConfig, copies: _Copies, *, is_o
     return Structure(
         is_source_asked=is_open,
         error_code=code,
+        is_gone=is_open and source is None and code is None,
         source_drift=found,
         replica_statements=_at_replica(config, copies, source) if source and is_changed else (),
         raw=raw,
@@ -187,7 +190,7 @@ def _source_schema(settings: Settings, config: TableConfig) -> tuple[TableSchema
             found = read_schema(connection, settings.source.database, config.table_name)
     except ETLPipelineError as error:
         return None, error.code
-    return (None, "E_EXTRACT") if found is None else (found.without(config.exclude_columns), None)
+    return None if found is None else found.without(config.exclude_columns), None
 
 
 def _raw(settings: Settings, schema: TableSchema) -> tuple[Preview, str | None]:

@@ -139,6 +139,7 @@ def test_a_plan_takes_tables_that_came_and_leaves_those_that_went(nights: Nights
     printed = command("plan", "--json")
     look = json.loads(printed)["source"]
     assert (look["new_tables"], look["dropped_tables"]) == (["newcomer"], ["zipcode"])
+    assert "has no such table any more" in command("explain", "zipcode")
     assert tables_of(printed).keys() == played(nights).keys() == {"patient", "dbmlog", "newcomer"}
 
 
