@@ -149,8 +149,10 @@ def _renew(connection: Connection, role: Role) -> None:
             _renew_postgres(driver)
         elif role is Role.REPLICATION:
             _renew_mysql(driver)
-    except Exception:  # noqa: BLE001  # whatever is wrong with it, it is not used again
-        connection.invalidate()
+    except BaseException as error:
+        connection.invalidate()  # whatever is wrong with it, it is not used again
+        if not isinstance(error, Exception):
+            raise
 
 
 def _renew_postgres(driver: Any) -> None:
