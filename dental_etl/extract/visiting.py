@@ -21,7 +21,8 @@ from dental_etl.tracking.locks import source_slot
 
 #: Longest wait for a place at the source.
 PATIENCE_SECONDS = 300.0
-_ASK_AGAIN_SECONDS = (0.3, 1.2)
+#: Pauses between two questions for one grow from the first to the second: each is a connection.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.4, 8.0
 
 
 class Account(Protocol):
@@ -84,7 +85,7 @@ def visit(  # where, what, until when, and at whose cost
 @contextmanager
 def _place(settings: Settings, patience_seconds: float) -> Iterator[Connection]:
     """Wait for a place without a connection: who waits at the source would be one more session there."""
-    until = time.monotonic() + patience_seconds
+    until, pause_seconds = time.monotonic() + patience_seconds, _FIRST_PAUSE_SECONDS
     while True:
         with ExitStack() as stack:
             source = stack.enter_context(connect(settings.source, is_dedicated=True))
@@ -96,7 +97,8 @@ def _place(settings: Settings, patience_seconds: float) -> Iterator[Connection]:
             else:
                 yield source
                 return
-        time.sleep(random.uniform(*_ASK_AGAIN_SECONDS))  # noqa: S311  # so that not all ask at once
+        time.sleep(random.uniform(0.5, 1.0) * pause_seconds)  # noqa: S311  # so that not all ask at once
+        pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
 
 def _account_of(table: str, reader: SourceReader, began_at: datetime, ended_at: datetime) -> SourceVisit:
