@@ -12,7 +12,7 @@ import typer
 
 from dental_etl.cli import SANDBOX, console
 from dental_etl.sandbox import change as days
-from dental_etl.sandbox import clinic, servers
+from dental_etl.sandbox import clinic, servers, upgrade
 
 Directory = Annotated[Path, typer.Option("--directory", help="Where the servers keep their data.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same rows.")]
@@ -53,11 +53,19 @@ def change(
     full: Annotated[
         bool, typer.Option("--full", help="Also edits and deletes that leave no stamp anywhere.")
     ] = False,
+    with_upgrade: Annotated[
+        bool,
+        typer.Option("--upgrade", help="Also an Open Dental upgrade: columns and tables that come and go."),
+    ] = False,
     directory: Directory = SANDBOX,
 ) -> None:
     """Play a day at the clinic: inserts, edits, deletes."""
     violence = days.Violence.FULL if full else days.Violence.GENTLE
-    print_change(days.change(servers.up(directory), seed=seed, violence=violence))
+    sandbox = servers.up(directory)
+    if with_upgrade:
+        for done in upgrade.upgrade(sandbox):
+            console.out.print(f"  {done}", markup=False)
+    print_change(days.change(sandbox, seed=seed, violence=violence))
 
 
 def down(*, directory: Directory = SANDBOX) -> None:

@@ -144,3 +144,10 @@ def test_a_night_by_day_is_not_even_enqueued(
 
     assert code == 3
     assert "06:00 to 21:00" in capsys.readouterr().err
+
+
+def test_the_sandbox_offers_an_upgrade(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, "sandbox", "change", "--help") == 0
+    assert "--upgrade" in capsys.readouterr().out
