@@ -101,7 +101,9 @@ def _publish_stale(run: RunRow, before: datetime, away: frozenset[Role]) -> None
     epoch = broker.epoch()
     with pipeline.ledger_transaction(settings()) as connection:
         found = ledger.stale_tables(connection, run.run_id, epoch=epoch, before=before)
-    stale = [table for table in found if not ledger.NEEDED[table.stage] & away]
+    blocked = [table for table in found if ledger.NEEDED[table.stage] & away]
+    _park_orphans(run, [table for table in blocked if not table.is_waiting], epoch, away)
+    stale = [table for table in found if table not in blocked]
     if not stale:
         return
     again = [table for table in _lost(stale, epoch) if not _is_spent(run, table)]
@@ -112,6 +114,16 @@ def _publish_stale(run: RunRow, before: datetime, away: frozenset[Role]) -> None
         logger.warning(
             "%s tables were published again", len(again), extra={"action": "swept", "run_id": run.run_id}
         )
+
+
+def _park_orphans(run: RunRow, blocked: list[OpenTable], epoch: str, away: frozenset[Role]) -> None:
+    """Let tables of dead workers wait for a server that is away, so that the window's end finds them waiting."""
+    if not blocked or Role.REPLICATION in away:  # the locks that tell the dead from the living are there
+        return
+    orphans = _lost(blocked, epoch)
+    with pipeline.ledger_transaction(settings()) as connection:
+        for table in orphans:
+            ledger.park(connection, run.run_id, table.table, table.stage)
 
 
 def _lost(stale: Iterable[OpenTable], epoch: str) -> list[OpenTable]:
