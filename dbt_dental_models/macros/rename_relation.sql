@@ -3,9 +3,10 @@
     selection, and whatever an analyst had put on a mart. So in the same transaction they are pointed at the new
     relation first. That keeps their owners, grants and comments, and needs no column of theirs to change.
 
-    Two swaps that a view reads from must not wait for each other, hence the lock before the first rename. -#}
+    Two swaps that a view reads from must not wait for each other, hence the lock before the first rename; most
+    marts have no reader and take none. -#}
 {% macro postgres__rename_relation(from_relation, to_relation) -%}
-    {%- if to_relation.identifier.endswith('__dbt_backup') -%}
+    {%- if to_relation.identifier.endswith('__dbt_backup') and views_on(from_relation) -%}
         {%- call statement('wait_for_other_swaps') -%}
             select pg_advisory_xact_lock(hashtext('dental_etl: views change hands'))
         {%- endcall -%}
