@@ -9,7 +9,6 @@ import typer
 from dental_etl import pipeline
 from dental_etl.cli import console
 from dental_etl.reconciliation.verify import Verdict, Verified, verify_tables
-from dental_etl.tracking.configured import configured_tables
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,7 +29,7 @@ def verify(
     """
     settings = console.settings()
     pipeline.guard(settings, console.now())
-    configs = pipeline.select(configured_tables(settings), names=table or ())
+    configs = pipeline.choose(settings, names=table or ())
     seen = []
     for one in verify_tables(settings, configs, clock=console.now, is_deep=deep):
         console.err.print(f"{one.table}: {one.verdict}", markup=False)

@@ -11,6 +11,7 @@ from dental_etl.pipeline.closing import (
 from dental_etl.pipeline.deadline import end_lingering_readers, leave_out_waiting
 from dental_etl.pipeline.local import finish, run_here
 from dental_etl.pipeline.night import (
+    choose,
     guard,
     look,
     open_nightly,
@@ -40,6 +41,7 @@ __all__ = [
     "answered",
     "ask",
     "build_report",
+    "choose",
     "close_run",
     "end_lingering_readers",
     "end_table",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dental_etl import pipeline
 from dental_etl.config import DatabaseSettings, Settings
 from dental_etl.exceptions import ValidationError
 from dental_etl.report import Outcome, RunReport
@@ -207,6 +208,7 @@ def test_a_dropped_table_is_kept_and_said_and_fails_no_night(clinic: Nights) -> 
     assert report.outcome is Outcome.SUCCEEDED
     assert [finding.table for finding in report.findings if finding.check == "drift"] == ["goes"]
     assert clinic.in_raw("SELECT count(*) FROM raw.goes") == [(20,)]
+    assert [config.table_name for config in pipeline.choose(clinic.settings)] == ["stays"]
 
 
 def test_what_a_night_met_is_in_the_next_check_of_the_analysis(clinic: Nights) -> None:
