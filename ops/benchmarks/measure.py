@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import psutil
 
+from dental_etl.connections import engine
 from dental_etl.sandbox.state import ServerName
 from ops.benchmarks.laboratory import Laboratory
 
@@ -187,6 +188,7 @@ class _SourceConnections:
         self.most = 0
 
     def __enter__(self) -> Self:
+        engine(self._lab.settings.source).dispose()  # those of the benchmark's own process
         self._thread.start()
         return self
 
