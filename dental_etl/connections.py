@@ -135,7 +135,17 @@ def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterat
         if is_dedicated:
             _renew(connection, database.role)
     finally:
-        connection.close()
+        _close(connection)
+
+
+def _close(connection: Connection) -> None:
+    """Give a connection back; a server that is gone by now has rolled back what there was."""
+    try:
+        if not connection.closed:
+            connection.rollback()
+    except DRIVER_ERRORS:
+        connection.invalidate()
+    connection.close()
 
 
 def _renew(connection: Connection, role: Role) -> None:

@@ -205,3 +205,13 @@ def test_check_reports_the_version(sandbox_settings: Settings) -> None:
 
     assert outcome.is_ok
     assert outcome.message
+
+
+def test_a_session_that_was_lost_after_its_last_statement_is_no_error(
+    sandbox_settings: Settings, source_admin: Connection
+) -> None:
+    with connect(sandbox_settings.source) as connection:
+        number: int = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+        source_admin.exec_driver_sql(f"KILL {int(number)}")
+    with connect(sandbox_settings.source) as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
