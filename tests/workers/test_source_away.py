@@ -21,9 +21,7 @@ NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
 BY_NIGHT = {"TEST_BLOCKED_HOURS": "06:00-21:00", "TEST_CLOCK": "2026-01-31T05:59:00-06:00"}
 AT_SIX = {**BY_NIGHT, "TEST_CLOCK": "2026-01-31T06:00:00-06:00"}
 #: A connection is tried for a second, not for fifteen.
-IMPATIENT = (
-    "from dental_etl import connections\nfrom workers.app import app\nconnections._PATIENCE_SECONDS = 1.0\n"
-)
+IMPATIENT = "from dental_etl.connections import sessions\nfrom workers.app import app\nsessions._PATIENCE_SECONDS = 1.0\n"
 
 
 @pytest.fixture
