@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from dental_etl.config import Role, Settings
 from dental_etl.connections import connect, database_errors
 from dental_etl.extract import ranges
@@ -55,14 +57,8 @@ def extract_chunk(
     """
     with contextlib.ExitStack() as stack:
         replication = stack.enter_context(connect(settings.replication, is_dedicated=True))
-        with database_errors(Role.REPLICATION, table=plan.table, stage="extract", run_id=run_id):
-            chunk = created_if_missing(
-                replication, ensure_chunks, lambda: read_chunk(replication, plan.table, number)
-            )
-            status = read_copy_status(replication, plan.table)
-            replication.rollback()
-        checkpoint = Checkpoint.from_text(status.checkpoint) if status else None
-        if chunk is None or chunk.is_done or checkpoint is None or checkpoint.copy_id != chunk.copy_id:
+        checkpoint = _open_checkpoint(replication, plan.table, number, run_id)
+        if checkpoint is None:
             return 0
         source, reader = stack.enter_context(
             visit(settings, plan.table, deadline=deadline, clock=clock, account=account, patience_seconds=0.0)
@@ -88,6 +84,18 @@ def extract_chunk(
         if todo is not None:
             ranges.work(attempt, number, todo)
         return reader.totals.rows
+
+
+def _open_checkpoint(replication: Connection, table: str, number: int, run_id: str) -> Checkpoint | None:
+    """Return what the range is a part of; None when there is nothing left of it to do."""
+    with database_errors(Role.REPLICATION, table=table, stage="extract", run_id=run_id):
+        chunk = created_if_missing(replication, ensure_chunks, lambda: read_chunk(replication, table, number))
+        status = read_copy_status(replication, table)
+        replication.rollback()
+    checkpoint = Checkpoint.from_text(status.checkpoint) if status else None
+    if chunk is None or chunk.is_done or checkpoint is None or checkpoint.copy_id != chunk.copy_id:
+        return None
+    return checkpoint
 
 
 def _work(attempt: Attempt, checkpoint: Checkpoint) -> ranges.Work | None:

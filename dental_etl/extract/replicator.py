@@ -108,43 +108,82 @@ def extract_table(  # noqa: PLR0913  # what to do, whose turn it is, who watches
         DataExtractionError: The source has no such table, or a value cannot be copied.
         DatabaseError: By the server's error number.
     """
+    order = _Order(
+        settings=settings,
+        plan=plan,
+        run_id=run_id,
+        fence=fence,
+        deadline=deadline,
+        clock=clock,
+        progress=progress,
+        prover=prover,
+        helpers=helpers,
+        account=account,
+    )
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         replication = stack.enter_context(connect(settings.replication, is_dedicated=True))
         stack.enter_context(table_lock(replication, plan.table, purpose="write"))
         status = _begin(replication, plan.table, fence, run_id)
         stack.enter_context(_failure_recorded(replication, plan.table, fence))
-
-        def copied(now: CopyStatus, *, is_packed: bool) -> tuple[Attempt, _Outcome, Proof | None]:
-            with visit(settings, plan.table, deadline=deadline, clock=clock, account=account) as (
-                source,
-                reader,
-            ):
-                schema = _source_schema(source, settings.source.database, plan.table)
-                schema = schema.without(plan.config.exclude_columns)
-                attempt = Attempt(
-                    plan=plan,
-                    run_id=run_id,
-                    fence=fence,
-                    clock=clock,
-                    replication=replication,
-                    reader=reader,
-                    schema=schema,
-                    row_format=row_format(schema, Target.MYSQL, is_packed=is_packed),
-                    cursor=table_cursor(plan, schema),
-                    progress=progress,
-                    delete_brake_percent=settings.delete_brake_percent,
-                    generation=now.generation,
-                    helpers=helpers,
-                )
-                return (attempt, *_copied(attempt, now, prover))
-
-        try:
-            attempt, outcome, proof = copied(status, is_packed=True)
-        except PackingError:
-            _log_unpacked(plan.table, run_id)
-            attempt, outcome, proof = copied(_status(replication, plan.table, status), is_packed=False)
+        attempt, outcome, proof = _attempted(order, replication, status)
     return _result(attempt, outcome, proof, time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What `extract_table` was asked for."""
+
+    settings: Settings
+    plan: TablePlan
+    run_id: str
+    fence: int
+    deadline: datetime | None
+    clock: Callable[[], datetime]
+    progress: Callable[[Progress], None] | None
+    prover: Prover | None
+    helpers: Callable[[Sequence[int]], None] | None
+    account: Account | None
+
+
+def _attempted(
+    order: _Order, replication: Connection, status: CopyStatus
+) -> tuple[Attempt, _Outcome, Proof | None]:
+    """Copy by rows in one piece each, and column by column where some cannot travel so."""
+    try:
+        return _visited(order, replication, status, is_packed=True)
+    except PackingError:
+        _log_unpacked(order.plan.table, order.run_id)
+        left = _status(replication, order.plan.table, status)
+        return _visited(order, replication, left, is_packed=False)
+
+
+def _visited(
+    order: _Order, replication: Connection, status: CopyStatus, *, is_packed: bool
+) -> tuple[Attempt, _Outcome, Proof | None]:
+    settings, table = order.settings, order.plan.table
+    with visit(settings, table, deadline=order.deadline, clock=order.clock, account=order.account) as (
+        source,
+        reader,
+    ):
+        schema = _source_schema(source, settings.source.database, table)
+        schema = schema.without(order.plan.config.exclude_columns)
+        attempt = Attempt(
+            plan=order.plan,
+            run_id=order.run_id,
+            fence=order.fence,
+            clock=order.clock,
+            replication=replication,
+            reader=reader,
+            schema=schema,
+            row_format=row_format(schema, Target.MYSQL, is_packed=is_packed),
+            cursor=table_cursor(order.plan, schema),
+            progress=order.progress,
+            delete_brake_percent=settings.delete_brake_percent,
+            generation=status.generation,
+            helpers=order.helpers,
+        )
+        return (attempt, *_copied(attempt, status, order.prover))
 
 
 def _copied(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> tuple[_Outcome, Proof | None]:
