@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ _REMEDIES = {
     "403": "Allow s3:ListBucket, GetObject, PutObject and DeleteObject on it",
     "NoCredentialsError": "Give the host a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "EndpointConnectionError": "See the way to it: network, AWS_REGION, AWS_ENDPOINT_URL_S3",
+    "ValueError": "AWS_ENDPOINT_URL_S3 must look like https://host:port, and AWS_REGION like us-east-1",
+    "ProfileNotFound": "There is no such AWS_PROFILE on this host",
 }
 _MOST_KEYS = 1000  # of one delete request
 
@@ -45,8 +48,15 @@ class BucketStore:
         self._name = parts.netloc
         self._prefix = f"{path}/" if (path := parts.path.strip("/")) else ""
         self._folder = folder
-        # A session of its own: the default one must not be shared with forked processes.
-        self._client: Any = boto3.session.Session().client("s3", config=_CONFIG)
+
+    @cached_property
+    def _client(self) -> Any:
+        """What speaks to the bucket; made where `_errors` sees what boto3 thinks of its AWS_* variables."""
+        try:
+            # A session of its own: the default one must not be shared with forked processes.
+            return boto3.session.Session().client("s3", config=_CONFIG)
+        except ValueError:  # an endpoint or a region that is none
+            raise self._refused("ValueError") from None
 
     def location(self, key: str) -> str:
         return f"s3://{self._name}/{self._prefix}{key}"
@@ -82,10 +92,10 @@ class BucketStore:
 
     def folders(self, parent: str) -> tuple[str, ...]:
         above = f"{self._prefix}{parent}/" if parent else self._prefix
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._name, Prefix=above, Delimiter="/"
-        )
         with self._errors():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._name, Prefix=above, Delimiter="/"
+            )
             found = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ())]
         return tuple(sorted(name.removeprefix(above).rstrip("/") for name in found))
 
@@ -112,9 +122,9 @@ class BucketStore:
         return {"Bucket": self._name, "Key": f"{self._prefix}{key}"}
 
     def _entries(self, prefix: str) -> Iterator[dict[str, Any]]:
-        paginator = self._client.get_paginator("list_objects_v2")
-        pages = paginator.paginate(Bucket=self._name, Prefix=f"{self._prefix}{prefix}")
         with self._errors():
+            paginator = self._client.get_paginator("list_objects_v2")
+            pages = paginator.paginate(Bucket=self._name, Prefix=f"{self._prefix}{prefix}")
             yield from [entry for page in pages for entry in page.get("Contents", ())]
 
     @contextmanager

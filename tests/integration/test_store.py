@@ -74,6 +74,23 @@ def test_a_file_reaches_another_host(settings: Settings, other: Settings) -> Non
     assert found.read_text() == "<p>"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("AWS_ENDPOINT_URL_S3", "minio:9000", "must look like https://host:port"),
+        ("AWS_PROFILE", "nosuch", "no such AWS_PROFILE"),
+        ("AWS_DEFAULT_REGION", "no such", "AWS_REGION"),
+    ],
+)
+def test_a_slip_in_amazons_variables_costs_no_night(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    found = [one for one in preflight.validate(settings, NOW) if one.check == "artifacts"]
+    assert [one.severity for one in found] == [Severity.WARNING]
+    assert remedy in found[0].message
+
+
 def test_a_report_opens_as_a_page(settings: Settings) -> None:
     _make(settings, "r1/report.html", "<p>")
     open_store(settings).publish("r1/report.html")
