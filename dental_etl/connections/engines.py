@@ -59,6 +59,8 @@ def _engine(database: DatabaseSettings, process_id: int, *, is_dedicated: bool) 
 
 
 def _shared_pool(database: DatabaseSettings) -> dict[str, Any]:
+    if database.role is Role.SOURCE:
+        return {"poolclass": NullPool}  # nobody stays at the clinic when nothing is asked there
     return {
         "pool_size": database.pool_size,
         "max_overflow": database.max_overflow,

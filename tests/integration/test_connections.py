@@ -117,6 +117,14 @@ def test_a_session_at_the_source_ends_with_its_use(sandbox_settings: Settings) -
         assert _session_number(connection) != first
 
 
+def test_nobody_stays_at_the_source_between_two_questions(sandbox_settings: Settings) -> None:
+    """An idle session would hold one of the few places that the clinic's server gives our account."""
+    with connect(sandbox_settings.source) as connection:
+        first = _session_number(connection)
+    with connect(sandbox_settings.source) as connection:
+        assert _session_number(connection) != first
+
+
 @pytest.mark.usefixtures("replication")
 def test_nothing_of_a_mysql_session_reaches_its_next_use(sandbox_settings: Settings) -> None:
     database = sandbox_settings.replication
