@@ -37,6 +37,7 @@ _WARNING_AGE, _CRITICAL_AGE = timedelta(days=30), timedelta(days=90)
 _REMEDY_ANALYZE = "Run `dental-etl analyze` and review what changed."
 _MOST_CHANGES = 5
 _FREE_TABLES, _LOST_SHARE = 3, 0.10
+_PREFERENCES = ("RandomPrimaryKeys", "CorruptedDatabase", "UpdateInProgressOnComputerName")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,12 @@ def validate(settings: Settings, now: datetime) -> tuple[Finding, ...]:
 def inspect(settings: Settings, now: datetime) -> Inspection:
     """Look at configuration, connections, rights, room and drift; raise nothing.
 
-    Reads from the source: its catalog, the account's grants and three rows of Open Dental's preferences.
+    Reads from the source: its catalog and the account's grants, and inside the window three rows of Open
+    Dental's preferences. By day no row is read, so what they say is heard at night only.
 
     Args:
         settings: What is validated.
-        now: Aware; judges the age of ``tables.yml``.
-
+        now: Aware; judges the age of ``tables.yml``, and whether the window is open.
     """
     tables, findings = _tables(settings, now)
     findings += _artifacts(settings)
@@ -151,13 +152,13 @@ def _source(settings: Settings, tables: Tables | None, moved: _Moved, now: datet
     with connect(settings.source) as connection:
         findings = list(_read_only(connection))
         facts = read_facts(connection, name)
-        wanted = ("RandomPrimaryKeys", "CorruptedDatabase", "UpdateInProgressOnComputerName")
         preferences = {
-            preference: read_preference(connection, name, facts, preference) for preference in wanted
+            preference: read_preference(connection, name, facts, preference)
+            for preference in (_PREFERENCES if settings.window.is_open(now) else ())
         }
     findings += _open_dental(preferences)
     if tables is not None:
-        is_random = preferences["RandomPrimaryKeys"] == "1"
+        is_random = preferences.get("RandomPrimaryKeys") == "1"
         findings += _random_keys(tables) if is_random else ()
         order = KeyOrder.RANDOM if is_random else KeyOrder.ASCENDING
         present = tables_of(facts, order, environment=settings.environment, now=now)
@@ -200,13 +201,13 @@ def _grants_of_role(connection: Connection, role: str) -> list[str]:
 
 def _open_dental(preferences: dict[str, str | None]) -> Iterator[Finding]:
     """Source: Open Dental's manual on updates: both are set while the database is being converted."""
-    if preferences["CorruptedDatabase"] == "1":
+    if preferences.get("CorruptedDatabase") == "1":
         yield _critical(
             "open_dental",
             "Open Dental has marked its database as corrupted (an update of it did not end). Have the clinic "
             "finish or undo the update; raw keeps the last good night.",
         )
-    if preferences["UpdateInProgressOnComputerName"]:
+    if preferences.get("UpdateInProgressOnComputerName"):
         yield _critical(
             "open_dental",
             "Open Dental is being updated on a computer of the clinic. Start the run again when that is done.",

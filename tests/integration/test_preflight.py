@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from dental_etl.config import Environment, Settings
 from dental_etl.preflight import validate
 from dental_etl.run import Finding, Severity
+from dental_etl.run_window import BlockedHours, RunWindow
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 from dental_etl.schema_analysis import analyze
 
@@ -171,6 +172,14 @@ def test_an_update_in_progress_is_waited_for(settings: Settings, source: Connect
     _set(source, "UpdateInProgressOnComputerName", "FRONTDESK-2")
     [(severity, message)] = _of(validate(settings, NOW), "open_dental")
     assert (severity, "FRONTDESK" in message) == (Severity.CRITICAL, False)
+
+
+def test_no_row_is_read_by_day(settings: Settings, source: Connection) -> None:
+    """Whoever types `doctor` at noon learns of an update at nine in the evening."""
+    _set(source, "UpdateInProgressOnComputerName", "FRONTDESK-2")
+    by_day = replace(settings, window=RunWindow(blocked=BlockedHours.parse("06:00-21:00")))
+    assert _of(validate(by_day, NOW + timedelta(hours=15)), "open_dental") == []
+    assert len(_of(validate(by_day, NOW), "open_dental")) == 1
 
 
 def test_empty_preferences_of_the_program_are_in_order(settings: Settings, source: Connection) -> None:
