@@ -13,6 +13,8 @@ from dental_etl.connections import database_errors
 from dental_etl.tracking.ledger import tables
 
 _IS_THERE = text("SELECT to_regclass('etl.drifted_table') IS NOT NULL")
+# Two validations at once would both insert what neither of them sees of the other. Readers go on.
+_ONE_AT_A_TIME = text("LOCK TABLE etl.drifted_table IN SHARE ROW EXCLUSIVE MODE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Drifted:
 @database_errors(Role.ANALYTICS)
 def replace_drifted(connection: Connection, drifted: Drifted, now: datetime) -> None:
     """Write what a validation has seen in the place of what the last one saw."""
+    connection.execute(_ONE_AT_A_TIME)
     connection.execute(delete(tables.drifted_table))
     rows = [
         *({"table_name": one.table_name, "config": one.to_json(), "seen_at": now} for one in drifted.added),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -199,3 +199,22 @@ def test_a_run_whose_last_step_is_recent_is_not_silent(etl: Connection) -> None:
     before = NOW + timedelta(minutes=5)
     assert ledger.silent_runs(etl, RunStatus.REPORTING, before) == ()
     assert len(ledger.silent_runs(etl, RunStatus.REPORTING, before + timedelta(hours=1))) == 1
+
+
+def test_two_validations_at_once_say_the_same_about_new_tables(
+    etl: Connection, sandbox_settings: Settings
+) -> None:
+    drifted = ledger.Drifted(added=(planned("referralcliniclink").config,), gone=frozenset({"oldtable"}))
+
+    def replace_drifted() -> None:
+        with connect(sandbox_settings.analytics) as connection:
+            ledger.replace_drifted(connection, drifted, NOW)
+            connection.commit()
+
+    with ThreadPoolExecutor(max_workers=1) as other:
+        ledger.replace_drifted(etl, drifted, NOW)
+        second = other.submit(replace_drifted)
+        wait([second], timeout=0.3)
+        etl.commit()
+        second.result()
+    assert ledger.read_drifted(etl) == drifted
