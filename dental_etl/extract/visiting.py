@@ -28,8 +28,12 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.4, 8.0
 class Account(Protocol):
     """Who keeps the books of a run's visits."""
 
-    def bytes_left(self) -> float:
-        """Return the bytes of rows that the run may still read; infinite without a budget."""
+    def bytes_left(self, so_far: SourceVisit) -> float:
+        """Return the bytes of rows that the run may still read; infinite without a budget.
+
+        Args:
+            so_far: What the visit that asks has cost until now.
+        """
 
     def visited(self, visit: SourceVisit) -> None:
         """Take note of a visit that is over, however it ended."""
@@ -38,7 +42,7 @@ class Account(Protocol):
 class NoAccount:
     """For visits that belong to no run: no budget, no books."""
 
-    def bytes_left(self) -> float:
+    def bytes_left(self, so_far: SourceVisit) -> float:
         return float("inf")
 
     def visited(self, visit: SourceVisit) -> None:
@@ -71,15 +75,24 @@ def visit(  # where, what, until when, and at whose cost
     """
     books = account or NoAccount()
     with _place(settings, patience_seconds) as source:
-        reader = SourceReader(
-            source, table, deadline, clock, limits=Limits.of(settings), bytes_left=books.bytes_left
-        )
         began_at = clock()
+
+        def so_far() -> SourceVisit:
+            return _account_of(table, reader, began_at, clock())
+
+        reader = SourceReader(
+            source,
+            table,
+            deadline,
+            clock,
+            limits=Limits.of(settings),
+            bytes_left=lambda: books.bytes_left(so_far()),
+        )
         try:
             reader.prepare()
             yield source, reader
         finally:
-            books.visited(_account_of(table, reader, began_at, clock()))
+            books.visited(so_far())
 
 
 @contextmanager

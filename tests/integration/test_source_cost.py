@@ -12,11 +12,15 @@ import pytest
 from sqlalchemy import Connection
 
 from dental_etl.config import Settings
+from dental_etl.connections import connect
 from dental_etl.exceptions import TableBusyError
 from dental_etl.extract.visiting import visit
+from dental_etl.pipeline.account import RunAccount
 from dental_etl.report import RunReport, to_text
-from dental_etl.run import TableStatus
+from dental_etl.run import RunKind, SourceVisit, TableStatus
 from dental_etl.sandbox.state import Sandbox
+from dental_etl.tracking import ledger
+from dental_etl.tracking.migrations import migrate
 from tests.nights import Nights
 
 
@@ -58,6 +62,61 @@ def test_what_was_left_out_comes_the_next_night(bounded: RunReport, nights: Nigh
     assert bounded.left_out
     assert nights.play().pipeline_success
     assert nights.differing_replicas() == []
+
+
+_MB = 1024 * 1024
+
+
+@pytest.fixture
+def budget(analytics: Connection, sandbox_settings: Settings) -> Settings:
+    """A run that may read 100 MB."""
+    analytics.close()
+    migrate(sandbox_settings.analytics)
+    with connect(sandbox_settings.analytics) as connection:
+        ledger.open_run(
+            connection, run_id=_RUN_ID, kind=RunKind.RERUN, run_date=_NOW.date(), now=_NOW, deadline=None
+        )
+        connection.commit()
+    return replace(sandbox_settings, source_budget_mb=100)
+
+
+_RUN_ID, _NOW = "20260131T040000-abcdef", datetime(2026, 1, 31, 4, tzinfo=UTC)
+
+
+def _reading(megabytes: int) -> SourceVisit:
+    return SourceVisit(
+        table="claim",
+        began_at=_NOW,
+        ended_at=_NOW,
+        reads=1,
+        bytes_read=megabytes * _MB,
+        seconds=1.0,
+        longest_read_seconds=1.0,
+        pauses={},
+    )
+
+
+def test_what_owner_and_helper_read_counts_once_and_at_once(budget: Settings) -> None:
+    owner, helper, third = (RunAccount(budget, _RUN_ID) for _ in range(3))
+    with helper.kept():
+        assert helper.bytes_left(_reading(30)) == 70 * _MB
+        helper.visited(_reading(40))
+    assert owner.bytes_left(_reading(20)) == 40 * _MB
+    assert third.bytes_left(_reading(0)) == 40 * _MB
+
+
+def test_a_visit_that_is_over_is_in_the_books_once(budget: Settings) -> None:
+    account = RunAccount(budget, _RUN_ID)
+    with account.kept():
+        account.bytes_left(_reading(30))
+        account.visited(_reading(40))
+    with connect(budget.analytics) as connection:
+        assert ledger.visits(connection, _RUN_ID) == (_reading(40),)
+
+
+def test_what_a_killed_worker_has_read_stays_counted(budget: Settings) -> None:
+    RunAccount(budget, _RUN_ID).bytes_left(_reading(30))
+    assert RunAccount(budget, _RUN_ID).bytes_left(_reading(0)) == 70 * _MB
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ from dental_etl.tracking.ledger.table_state import (
     results,
     stale_tables,
 )
-from dental_etl.tracking.ledger.visits import add_visits, bytes_read, visits
+from dental_etl.tracking.ledger.visits import add_visits, bytes_read, forget_visits, visits, write_visit
 
 __all__ = [
     "NEEDED",
@@ -107,6 +107,7 @@ __all__ = [
     "findings",
     "finish_extract",
     "finish_load",
+    "forget_visits",
     "has_returned_since",
     "history",
     "leave_out",
@@ -148,4 +149,5 @@ __all__ = [
     "stale_tables",
     "steps_done",
     "visits",
+    "write_visit",
 ]
