@@ -59,7 +59,8 @@ class BlockEncoder:
         for piece in _pieces(row):
             block, coerced = self._text(self._without_nul_bytes(piece))
             self.coercions.update(coerced)
-            yield block
+            if block:  # nothing but NUL bytes leaves nothing, and an empty block is the end of the rows
+                yield block
         yield b"\n"
 
     def _piece(self, piece: bytes) -> bytes:
@@ -144,11 +145,7 @@ class BlockEncoder:
             return row
         fields = row.split(FIELD_END)
         if len(fields) != len(self._format.columns):
-            raise PackingError(
-                f"Text in table {self._format.table} holds bytes that are not text in its character set and "
-                f"that look like our own separators. Mend the text on the server, or leave the table out.",
-                table=self._format.table,
-            )
+            raise looks_like_framing(self._format.table)
         markers = {NULL, *self._markers.values()}
         named = zip(self._format.columns, fields, strict=True)
         return FIELD_END.join(
@@ -159,6 +156,15 @@ class BlockEncoder:
     def _replaced(self, name: str, field: bytes) -> bytes:
         self.coercions[name, "invalid_utf8"] += 1
         return field.decode("utf-8", "replace").encode("utf-8")
+
+
+def looks_like_framing(table: str) -> PackingError:
+    """Return the error for text that cannot be told apart from the framing."""
+    return PackingError(
+        f"Text in table {table} holds bytes that are not text in its character set and "
+        f"that look like our own separators. Mend the text on the server, or leave the table out.",
+        table=table,
+    )
 
 
 def row_too_long(table: str, column: str | None = None) -> PackingError:

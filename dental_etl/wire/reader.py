@@ -12,7 +12,7 @@ from dental_etl.config import Role
 from dental_etl.connections import database_errors
 from dental_etl.exceptions import DatabaseConnectionError, DatabaseError, DataExtractionError
 from dental_etl.wire import packets
-from dental_etl.wire.blocks import BlockEncoder, row_too_long
+from dental_etl.wire.blocks import BlockEncoder, looks_like_framing, row_too_long
 from dental_etl.wire.names import literal
 from dental_etl.wire.rows import FIELD_END, NULL, RowFormat, Target
 
@@ -53,10 +53,15 @@ class BlockStream:
 
         Empty before the first row; a date that the target cannot hold is None. Binary columns are
         hexadecimal digits. A row is a patient: use it in the next statement and nowhere else.
+
+        Raises:
+            PackingError: Text of that row holds bytes that cannot be told apart from the framing.
         """
         if self._last is None:
             return {}
         fields = self._last.split(FIELD_END)
+        if len(fields) != len(self._format.columns):
+            raise looks_like_framing(self._format.table)
         absent = {NULL, *dict(self._format.coerced).values()}
         named = zip(self._format.columns, fields, strict=True)
         return {name: None if field in absent else field for name, field in named}

@@ -17,6 +17,7 @@ from dental_etl.exceptions import (
     DatabaseQueryError,
     DataExtractionError,
     DataLoadingError,
+    PackingError,
 )
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 from dental_etl.wire.copy_feed import copy_rows
@@ -125,6 +126,14 @@ def test_a_result_with_other_columns_than_expected_is_refused(source: Connection
 def test_a_row_that_the_server_leaves_out_is_an_error(source: Connection) -> None:
     with pytest.raises(DataExtractionError, match=r"row of table patient .* Raise max_allowed_packet"):
         list(read_blocks(source, TOO_LONG, None, FORMAT))
+    source.rollback()
+
+
+def test_text_that_looks_like_a_separator_gives_no_key(source: Connection) -> None:
+    stream = read_blocks(source, "SELECT CONCAT_WS(CAST(0xFF AS BINARY), 1, 'a', 'b')", None, FORMAT)
+    list(stream)
+    with pytest.raises(PackingError, match="look like our own separators"):
+        _ = stream.last_values
     source.rollback()
 
 

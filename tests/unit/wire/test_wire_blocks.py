@@ -179,3 +179,10 @@ def test_a_long_row_of_broken_text_is_mended(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_value_that_the_server_left_out_is_named_by_its_column() -> None:
     with pytest.raises(DataExtractionError, match="column b of table t is longer"):
         encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", None])
+
+
+def test_a_long_run_of_nul_bytes_is_not_the_end_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks_module, "_LONG_ROW_BYTES", 20)
+    monkeypatch.setattr(blocks_module, "_PIECE_BYTES", 8)
+    blocks = list(encoder(Target.POSTGRES, a="text").blocks([b"begin" + bytes(40) + b"end"]))
+    assert (b"".join(blocks), b"" in blocks) == (b"beginend\n", False)
