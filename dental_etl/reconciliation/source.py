@@ -156,8 +156,8 @@ class SourceProver:
         for stretch in stretches:
             self._mend(attempt, tally, stretch, replica_rows)
             if stretches.is_done:
-                return self._finish(attempt, tally)
-            self._record(attempt, replace(self._status, position=_text(stretches.position)))
+                return self._end_round(attempt, tally)
+            self._pass(attempt, tally, _text(stretches.position))
             if tally.compared_rows >= least_rows and attempt.reader.totals.seconds >= until_seconds:
                 break
         return self._unfinished(
@@ -169,6 +169,22 @@ class SourceProver:
             return keys.from_json(json.loads(self._status.position))
         self._status = replace(self._status, round_started_at=self._started_at)
         return None
+
+    def _pass(self, attempt: Attempt, tally: _Tally, position: str | None) -> None:
+        """Move the rotation on. A round that leaves a difference behind proves nothing: it has no beginning."""
+        began_at = None if tally.unmended else self._status.round_started_at
+        self._record(attempt, replace(self._status, position=position, round_started_at=began_at))
+
+    @property
+    def _has_left_differences(self) -> bool:
+        return self._status.position is not None and self._status.round_started_at is None
+
+    def _end_round(self, attempt: Attempt, tally: _Tally) -> Proof:
+        if not self._has_left_differences and not tally.unmended:
+            return self._finish(attempt, tally)
+        proof = self._unfinished(attempt, tally, "a difference stayed; the next night begins a new round")
+        self._record(attempt, replace(self._status, position=None))
+        return proof
 
     def _finish(self, attempt: Attempt, tally: _Tally) -> Proof:
         if tally.unmended:
@@ -185,6 +201,8 @@ class SourceProver:
     def _unfinished(self, attempt: Attempt, tally: _Tally, why: str) -> Proof:
         self._record(attempt, replace(self._status, fingerprint=None))
         findings = _findings(attempt, tally.unmended)
+        if self._has_left_differences and not findings:
+            findings = (_left_behind(attempt),)
         proven_at = self._status.proven_at
         if not findings and proven_at is not None and self._is_old(proven_at):
             findings = (_overdue(attempt, proven_at),)
@@ -306,6 +324,16 @@ def _scattered(attempt: Attempt) -> Finding:
         table=attempt.table,
         message="The table could not be read as of one moment: sums over rows that were changed meanwhile may "
         "be wrong until the next run compares it again.",
+    )
+
+
+def _left_behind(attempt: Attempt) -> Finding:
+    return Finding(
+        check="reconcile",
+        severity=Severity.WARNING,
+        table=attempt.table,
+        message="A range that differed from the source on an earlier night of this round is compared again in the "
+        f"next one. `dental-etl verify --table {attempt.table}` says whether it still differs.",
     )
 
 

@@ -18,6 +18,7 @@ from visits import (
 
 from dental_etl.exceptions import DeadlineError
 from dental_etl.reconciliation import comparison
+from dental_etl.reconciliation import source as source_prover
 from dental_etl.run import Severity
 
 
@@ -28,6 +29,23 @@ def test_a_large_table_is_proven_over_several_nights(night: Night, source_admin:
     results = [night(large, budget_seconds=0.0) for _ in range(8)]
     proven = [result.proven_at for result in results if result.proven_at != first.proven_at]
     assert proven, "no round came to its end within eight nights"
+
+
+def test_a_round_that_leaves_a_difference_behind_proves_nothing(
+    night: Night, source_admin: Connection, replication: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_prover, "_STRETCH", 1)
+    large = replace(STAMPED, reconcile="rotating", estimated_rows=2_000_000, estimated_size_mb=600)
+    make_visits(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", rows=120_000)
+    first = night(large)
+    replication.exec_driver_sql(
+        "CREATE TRIGGER spoil BEFORE INSERT ON visit FOR EACH ROW SET NEW.Amount = NEW.Amount + 1"
+    )
+    replication.commit()
+    source_admin.exec_driver_sql("UPDATE visit SET Amount = -5 WHERE VisitNum = 77")
+    results = [night(large, budget_seconds=0.0) for _ in range(8)]
+    assert {result.proven_at for result in results} == {first.proven_at}
+    assert all(result.findings for result in results), "a night was green while a difference was known"
 
 
 def test_deletes_of_an_audited_table_are_found_every_night(
