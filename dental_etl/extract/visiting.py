@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Settings
 from dental_etl.connections import connect
-from dental_etl.exceptions import TableBusyError
+from dental_etl.exceptions import DeadlineError, TableBusyError
 from dental_etl.extract.governor import Limits
 from dental_etl.extract.reading import SourceReader
 from dental_etl.run import SourceVisit
@@ -70,11 +70,12 @@ def visit(  # where, what, until when, and at whose cost
         patience_seconds: Longest wait for a place.
 
     Raises:
+        DeadlineError: The source must be left alone; it was not connected to.
         TableBusyError: No place became free in time.
         DatabaseError: By the server's error number.
     """
     books = account or NoAccount()
-    with _place(settings, patience_seconds) as source:
+    with _place(settings, patience_seconds, lambda: _require_time(table, deadline, clock)) as source:
         began_at = clock()
 
         def so_far() -> SourceVisit:
@@ -95,11 +96,23 @@ def visit(  # where, what, until when, and at whose cost
             books.visited(so_far())
 
 
+def _require_time(table: str, deadline: datetime | None, clock: Callable[[], datetime]) -> None:
+    if deadline is not None and clock() >= deadline:
+        raise DeadlineError(
+            f"The window closed while table {table} waited for a place at the source; the next night reads it.",
+            table=table,
+            stage="extract",
+        )
+
+
 @contextmanager
-def _place(settings: Settings, patience_seconds: float) -> Iterator[Connection]:
+def _place(
+    settings: Settings, patience_seconds: float, require_time: Callable[[], None]
+) -> Iterator[Connection]:
     """Wait for a place without a connection: who waits at the source would be one more session there."""
     until, pause_seconds = time.monotonic() + patience_seconds, _FIRST_PAUSE_SECONDS
     while True:
+        require_time()
         with ExitStack() as stack:
             source = stack.enter_context(connect(settings.source, is_dedicated=True))
             try:

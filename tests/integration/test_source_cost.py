@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Settings
 from dental_etl.connections import connect
-from dental_etl.exceptions import TableBusyError
+from dental_etl.exceptions import DeadlineError, TableBusyError
 from dental_etl.extract.visiting import visit
 from dental_etl.pipeline.account import RunAccount
 from dental_etl.report import RunReport, to_text
@@ -149,5 +149,17 @@ def test_whoever_finds_no_place_in_time_comes_back_later(crowded: Settings) -> N
         visit(crowded, "b", deadline=None, clock=now),
         pytest.raises(TableBusyError),
         visit(crowded, "c", deadline=None, clock=now, patience_seconds=0.0),
+    ):
+        pass
+
+
+def test_whoever_waits_for_a_place_leaves_when_the_window_closes(crowded: Settings) -> None:
+    """Waiting means to ask again, and each question is a connection."""
+    times = iter([_NOW, _NOW, _NOW + timedelta(hours=8)])
+    with (
+        visit(crowded, "a", deadline=None, clock=lambda: _NOW),
+        visit(crowded, "b", deadline=None, clock=lambda: _NOW),
+        pytest.raises(DeadlineError, match="waited for a place"),
+        visit(crowded, "c", deadline=_NOW + timedelta(hours=8), clock=times.__next__),
     ):
         pass
