@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from dental_etl.cli import SANDBOX, console
+from dental_etl.exceptions import SandboxError
 from dental_etl.sandbox import change as days
 from dental_etl.sandbox import clinic, servers, upgrade
 
@@ -61,6 +62,8 @@ def change(
 ) -> None:
     """Play a day at the clinic: inserts, edits, deletes."""
     violence = days.Violence.FULL if full else days.Violence.GENTLE
+    if not servers.status(directory):
+        raise SandboxError(f"There is no sandbox in {directory}. Make one with: dental-etl sandbox up")
     sandbox = servers.up(directory)
     if with_upgrade:
         for done in upgrade.upgrade(sandbox):

@@ -151,3 +151,12 @@ def test_the_sandbox_offers_an_upgrade(
 ) -> None:
     assert exit_code(monkeypatch, "sandbox", "change", "--help") == 0
     assert "--upgrade" in capsys.readouterr().out
+
+
+def test_no_day_passes_where_no_clinic_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """And no server is started for it."""
+    assert exit_code(monkeypatch, "sandbox", "change", "--directory", str(tmp_path / "none")) == 1
+    assert "Make one with: dental-etl sandbox up" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "none").exists()
