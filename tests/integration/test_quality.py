@@ -168,7 +168,7 @@ def test_a_check_that_fails_costs_no_other_table_its_check(databases: Databases)
 
 @pytest.mark.usefixtures("replication", "analytics")
 def test_databases_without_tracking_are_a_finding_and_no_error(sandbox_settings: Settings) -> None:
-    assert [finding.check for finding in verify(sandbox_settings, [PATIENT], RUN)] == ["verify"]
+    assert [finding.check for finding in verify(sandbox_settings, [PATIENT], RUN)] == ["freshness"]
 
 
 def test_no_relation_is_declared_twice() -> None:

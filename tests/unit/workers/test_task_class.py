@@ -19,7 +19,7 @@ def app() -> Celery:
 
 
 def failure(app: Celery, error: Exception) -> TaskFailedError:
-    @app.task(base=DiscreetTask, name="raises")
+    @app.task(base=DiscreetTask, name="raises", shared=False)
     def raises(run_id: str) -> None:
         raise error
 
