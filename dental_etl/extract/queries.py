@@ -210,17 +210,23 @@ def _differing(schema: TableSchema, table: str) -> str:
 def _same_value(column: Column) -> str:
     """Compare by value what has one spelling, and everything else byte by byte: 'a' is not 'A' here.
 
-    Zero and negative zero are one value, in PostgreSQL too.
+    Zero and negative zero are one value, in PostgreSQL too. An ENUM's error value and an empty label are two.
     """
     quoted = names.mysql(column.name)
     if column.data_type in _BY_VALUE:
         return f"s.{quoted} <=> r.{quoted}"
+    if _is_numbered(column):
+        return f"s.{quoted} + 0 <=> r.{quoted} + 0"
     return f"CAST(s.{quoted} AS BINARY) <=> CAST(r.{quoted} AS BINARY)"
+
+
+def _is_numbered(column: Column) -> bool:
+    return column.data_type == "enum" and not column.has_uncertain_labels
 
 
 def _canonical(column: Column) -> str:
     quoted = names.mysql(column.name)
-    if column.data_type in {"float", "bit"}:
+    if column.data_type in {"float", "bit"} or _is_numbered(column):
         value = f"{quoted}+0e0" if column.data_type == "float" else f"{quoted}+0"
     elif column.data_type in _BY_VALUE:
         value = quoted

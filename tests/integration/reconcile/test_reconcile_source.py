@@ -194,3 +194,19 @@ def test_a_difference_that_stays_is_a_finding(
     visits.exec_driver_sql("UPDATE visit SET Amount = 5 WHERE VisitNum = 77")
     found = night().findings
     assert [(one.check, one.severity) for one in found] == [("reconcile", Severity.CRITICAL)]
+
+
+def test_an_enums_error_value_is_no_empty_label(
+    night: Night, source_admin: Connection, replication: Connection
+) -> None:
+    source_admin.exec_driver_sql("SET sql_mode=''")
+    source_admin.exec_driver_sql(
+        "CREATE TABLE visit (VisitNum bigint PRIMARY KEY, Kind enum('', 'a') NOT NULL, Stamp timestamp NULL) "
+        "ENGINE=MyISAM"
+    )
+    source_admin.exec_driver_sql("INSERT INTO visit SELECT seq, '', '2020-01-01' FROM seq_1_to_50")
+    night()
+    source_admin.exec_driver_sql("UPDATE visit SET Kind = 0 WHERE VisitNum = 7")
+    found = night().findings
+    kept = int(replication.exec_driver_sql("SELECT Kind + 0 FROM visit WHERE VisitNum = 7").scalar_one())
+    assert (found, kept) == ((), 0)
