@@ -27,6 +27,8 @@ SCAN_FACTOR = 4
 SCAN_BYTES = 64 * 1024 * 1024
 #: How often a process looks at the source.
 LOOK_SECONDS = 1.0
+#: A look that long ago says nothing: the server's counters hold the clinic's own day, or another table's hour.
+FORGET_SECONDS = 60.0
 #: So long nothing is read at all while somebody waits for a lock; then at the least pace, until all is calm.
 HOLD_SECONDS = 5.0
 #: Rest after a read, as a multiple of the time it took, by level of strain; the settings say it for none.
@@ -99,6 +101,8 @@ class Strain:
             seconds: Since the look before.
             limits: When a source is busy.
         """
+        if seconds > FORGET_SECONDS:
+            return Strain().after(look, seconds=LOOK_SECONDS, limits=limits)
         # Whoever waited for one of our reads is gone when we look after it; the counter remembers.
         waited = 0 if self.lock_waits is None else look.lock_waits - self.lock_waits
         if not (look.waiting or waited > 0 or look.others_running > limits.busy_threads):

@@ -157,6 +157,13 @@ def test_what_the_source_says_decides_its_strain(
     assert (strain.level, strain.cause, strain.must_hold) == expected
 
 
+def test_who_waited_by_day_slows_no_night() -> None:
+    """A worker's process outlives the day; the server counts the clinic's own waits."""
+    last_night = _strain(CALM)
+    tonight = last_night.after(replace(CALM, lock_waits=90_000), seconds=15 * 3600.0, limits=LIMITS)
+    assert (tonight.level, tonight.lock_waits) == (0, 90_000)
+
+
 def test_nobody_is_waited_for_all_night() -> None:
     assert [_strain(*[BLOCKED] * looks).must_hold for looks in (1, 5, 6, 60)] == [True, True, False, False]
 
