@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from functools import lru_cache
 from typing import Any
@@ -29,7 +30,17 @@ _MYSQL_SESSIONS = {
 RENEW_REPLICATION = f"SET NAMES utf8mb4, autocommit=0, {_REPLICATION}"
 #: Dedicated sessions that wait in each process for their next use.
 _KEPT_SESSIONS = 5
-_POSTGRES_OPTIONS = "-c timezone=UTC -c work_mem=128MB -c maintenance_work_mem=512MB -c client_encoding=UTF8"
+#: The other end of an idle line is asked after 30 s, and given up 30 s later: a router that forgets a
+#: connection, or a host that loses its power, says nothing. The system's own patience is two hours.
+_KEEPALIVE = {"idle": 30, "interval": 10, "count": 3}
+_POSTGRES_OPTIONS = " ".join(
+    [
+        "-c timezone=UTC -c work_mem=128MB -c maintenance_work_mem=512MB -c client_encoding=UTF8",
+        *(
+            f"-c tcp_keepalives_{name}={value}" for name, value in _KEEPALIVE.items()
+        ),  # so the server asks too
+    ]
+)
 
 
 def engine(database: DatabaseSettings, *, is_dedicated: bool = False) -> Engine:
@@ -95,9 +106,7 @@ def _connect_args(database: DatabaseSettings) -> dict[str, Any]:
             "connect_timeout": database.connect_timeout_seconds,
             "options": _POSTGRES_OPTIONS,
             "application_name": "dental_etl",
-            "keepalives_idle": 30,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
+            **{f"keepalives_{name}": value for name, value in _KEEPALIVE.items()},
             "sslmode": database.ssl_mode,
             **({"sslrootcert": database.ssl_ca} if database.ssl_ca else {}),
         }
@@ -145,6 +154,10 @@ def _prefer_tls(dialect: Dialect, _record: Any, arguments: Any, parameters: dict
 
 def _mysql_session(role: Role) -> Any:
     def set_up(connection: Any, _record: Any) -> None:
+        line = connection._sock  # noqa: SLF001  # the driver asks for keepalive, and has no way to say how often
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE["idle"])
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE["interval"])
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE["count"])
         with connection.cursor() as cursor:
             for statement in _MYSQL_SESSIONS[role]:
                 cursor.execute(statement)

@@ -215,11 +215,17 @@ class _Result:
         missing = 4 + _length(buffer) - len(buffer)
         if missing > _READ_BYTES:
             return self._exactly(missing)
-        data: bytes = self._driver._rfile.read1(_READ_BYTES)
+        try:
+            data: bytes = self._driver._rfile.read1(_READ_BYTES)
+        except OSError:  # reset, timed out, or cut inside TLS
+            return self._lost()
         return data or self._lost()
 
     def _exactly(self, size: int) -> bytes:
-        data: bytes = self._driver._rfile.read(size)
+        try:
+            data: bytes = self._driver._rfile.read(size)
+        except OSError:
+            return self._lost()
         return data if len(data) == size else self._lost()
 
     def _lost(self) -> bytes:
