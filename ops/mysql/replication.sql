@@ -14,6 +14,9 @@
 --   innodb_flush_log_at_trx_commit = 2      # a power cut costs a second of work that is repeated
 --   innodb_flush_method = O_DIRECT
 --   innodb_autoinc_lock_mode = 2
+--   tcp_keepalive_time = 30                 # MariaDB: a worker host that vanishes gives its tables' locks
+--   tcp_keepalive_interval = 10             # back after a minute, not after the system's two hours; with
+--   tcp_keepalive_probes = 3                # MySQL set the kernel's net.ipv4.tcp_keepalive_* instead
 
 SET @account = IF(
     '' IN (COALESCE(@owner, ''), COALESCE(@password, ''), COALESCE(@database, ''), COALESCE(@from_host, '')),
