@@ -14,6 +14,7 @@ from datetime import date, timedelta
 
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from dental_etl import pipeline
 from dental_etl.exceptions import BrokerError, RunRefusedError
@@ -26,6 +27,9 @@ from workers.routing import Queue, TaskName
 
 __all__ = ["Category", "RefreshMode", "category", "failed", "nightly", "resume", "table", "tables"]
 
+_UNREACHED = (
+    "The broker could not be reached, or refused the password. Check CELERY_BROKER_URL and that Redis runs."
+)
 _UNFINISHED = (TableStatus.FAILED, TableStatus.NOT_RUN)
 
 
@@ -103,6 +107,7 @@ def resume(run_id: str) -> None:
 
     Raises:
         RunRefusedError: There is no such run, or it has ended.
+        BrokerError: The broker could not be reached.
     """
     import workers.app  # noqa: F401  # makes it the current app, and needs the environment
     from workers import sweeping
@@ -114,7 +119,13 @@ def resume(run_id: str) -> None:
             f"Run {run_id} has ended ({run.status}). Rerun tables with `dental-etl enqueue table NAME`.",
             run_id=run_id,
         )
-    sweeping.sweep(timedelta(0))
+    try:
+        sweeping.sweep(timedelta(0))
+    except (OperationalError, RedisError):
+        raise BrokerError(
+            f"{_UNREACHED} What was published before is worked; type `dental-etl resume {run_id}` again then.",
+            run_id=run_id,
+        ) from None
 
 
 def _rerun(names: tuple[str, ...], only: Category | None, refresh: RefreshMode, *, wants_dbt: bool) -> str:
@@ -136,6 +147,5 @@ def _publish(signature: Signature) -> None:
         signature.apply_async(ignore_result=True)
     except OperationalError:
         raise BrokerError(
-            "The broker could not be reached, or refused the password; nothing was published. Check "
-            "CELERY_BROKER_URL and that Redis runs. A rerun that was opened already is picked up by the sweep."
+            f"{_UNREACHED} Nothing was published; a rerun that was opened already is picked up by the sweep."
         ) from None
