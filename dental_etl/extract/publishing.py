@@ -64,6 +64,8 @@ def publish(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
 
     Raises:
         DeleteBrakeError: The replica has rows that the shadow lacks, more than anybody deletes by accident.
+        DatabaseTransactionError: It lacks rows because another table took the place of the one that was read.
+        DeadlineError: The window closed before that could be asked.
     """
     checkpoint = replace(checkpoint, source_schema=schema_text(attempt.schema))
     difference = _compare(attempt)
@@ -81,6 +83,8 @@ def publish(attempt: Attempt, checkpoint: Checkpoint) -> CopyStatus:
 
 def _brake(attempt: Attempt, difference: _Difference | None) -> None:
     rows, gone = _loss(attempt, difference)
+    if gone:
+        attempt.reader.require_same_table()
     try:
         require_deletes_allowed(attempt, rows=rows, gone=gone)
     except DeleteBrakeError:

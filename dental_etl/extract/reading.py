@@ -22,6 +22,7 @@ from dental_etl.connections import database_errors, driver_connection
 from dental_etl.exceptions import (
     DatabaseConnectionError,
     DatabaseQueryError,
+    DatabaseTransactionError,
     DataExtractionError,
     DeadlineError,
     LockWaitError,
@@ -58,6 +59,10 @@ _AHEAD_BYTES = 16 * 1024 * 1024
 _TIMEOUT_UNITS = {"max_statement_time": 1.0, "max_execution_time": 1000.0}
 # Values are in the text of our statements, so a percent sign is only a percent sign.
 _AS_IT_IS = {"no_parameters": True}
+_CREATED = text(
+    "SELECT CAST(create_time AS CHAR) FROM information_schema.tables "
+    "WHERE table_schema = DATABASE() AND table_name = :table"
+)
 _FIND_TIMEOUT = text("SHOW VARIABLES WHERE Variable_name IN ('max_statement_time', 'max_execution_time')")
 
 
@@ -127,6 +132,7 @@ class SourceReader:
         self._timeout: str | None = None
         self._timeout_seconds = 0.0
         self._moment_ends: float | None = None
+        self._created: list[str] = []
         #: Of the table, whoever else reads it with us.
         self.totals = ReadTotals()
         #: Of this reader alone.
@@ -153,11 +159,38 @@ class SourceReader:
 
         After `MOMENT_SECONDS` a read begins a new moment, which `moments` counts.
         """
+        self._created = self._created_at()
         with database_errors(Role.SOURCE, table=self._table, stage="extract"):
             for statement in _BEGIN_MOMENT:
                 self._connection.exec_driver_sql(statement)
         self._moment_ends = time.monotonic() + MOMENT_SECONDS
         self.moments += 1
+
+    def require_same_table(self) -> None:
+        """Pass if the table is the one that was there when the moment began; asked before rows are deleted.
+
+        Of a table that was made before the moment, filled after it and then renamed into the place of ours,
+        the moment shows no rows, and the server says nothing.
+
+        Raises:
+            DatabaseTransactionError: It is another one; a new attempt reads it.
+            DeadlineError: The window closed.
+        """
+        if self._moment_ends is None:
+            return
+        self._seconds_left()
+        if self._created_at() != self._created:
+            raise DatabaseTransactionError(
+                f"Table {self._table} was altered or replaced at the source while it was read; nothing was "
+                f"deleted. It is read again.",
+                table=self._table,
+                stage="extract",
+            )
+
+    def _created_at(self) -> list[str]:
+        """Return when the table was made, and others whose names differ from its in case only."""
+        with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+            return sorted(map(str, self._connection.execute(_CREATED, {"table": self._table}).scalars()))
 
     @contextmanager
     def ahead(self) -> Iterator[ThreadPoolExecutor]:

@@ -41,6 +41,7 @@ def mend(attempt: Attempt, differing: Sequence[Compared], *, replica_rows: int) 
 
     Raises:
         DeleteBrakeError: More rows would go than anybody loses by accident.
+        DatabaseTransactionError: Another table took the place of the one that was read.
         DeadlineError: The window closed; what was written stays.
     """
     left = list(differing)
@@ -91,6 +92,7 @@ def _delete(attempt: Attempt, replica_rows: int) -> None:
     require_deletes_allowed(attempt, rows=replica_rows, gone=attempt.rows_deleted + gone)
     if not gone:
         return
+    attempt.reader.require_same_table()
     generation = next_generation(attempt.generation, attempt.fence)
     with attempt.transaction():
         attempt.run(queries.record_collected_keys(attempt.schema, GONE, generation))

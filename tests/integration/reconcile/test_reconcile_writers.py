@@ -8,6 +8,7 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import Connection
 from visits import (
+    UNSTAMPED,
     Night,
     make_visits,
     rows_of,
@@ -15,6 +16,9 @@ from visits import (
 
 from dental_etl.config import Role, Settings
 from dental_etl.connections import engine
+from dental_etl.exceptions import DatabaseTransactionError
+from dental_etl.extract.attempt import Attempt
+from dental_etl.reconciliation import comparison
 from dental_etl.run import Severity
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 
@@ -56,3 +60,26 @@ def test_writers_that_never_stop_leave_nothing_behind(
     assert Severity.CRITICAL not in {one.severity for result in results for one in result.findings}
     night()
     assert rows_of(replication) == rows_of(source_admin)
+
+
+def test_a_table_that_takes_the_place_of_the_one_that_is_read_deletes_nothing(
+    night: Night, source_admin: Connection, replication: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a moment that began before its rows were written it is empty, and the server says nothing."""
+    make_visits(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB", rows=500)
+    night(UNSTAMPED)
+    source_admin.exec_driver_sql("DO SLEEP(1.1)")  # a table's time has whole seconds
+    source_admin.exec_driver_sql("CREATE TABLE other LIKE visit")
+    count_rows = comparison.row_counts
+
+    def replaced(attempt: Attempt) -> tuple[int, int]:
+        source_admin.exec_driver_sql("INSERT INTO other SELECT * FROM visit")
+        source_admin.exec_driver_sql("RENAME TABLE visit TO former, other TO visit")
+        return count_rows(attempt)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(comparison, "row_counts", replaced)
+        with pytest.raises(DatabaseTransactionError, match="replaced"):
+            night(UNSTAMPED)
+    assert len(rows_of(replication)) == 500
+    assert night(UNSTAMPED).rows_deleted == 0
