@@ -222,12 +222,18 @@ def _compare(attempt: Attempt) -> _Difference | None:
         shadow = _schema(attempt, names.shadow_table(attempt.table))
     if replica is None or shadow is None:
         return None
-    if (replica.columns, replica.primary_key) != (shadow.columns, shadow.primary_key):
+    if _shape(replica) != _shape(shadow):
         return None
     # Only InnoDB moves differences in one transaction with their outbox.
     if keys.is_pageable(attempt.schema) and replica.is_transactional and shadow.is_transactional:
         return _compare_by_key(attempt)
     return _Difference(changed=0, gone=0, is_too_large=not _have_equal_checksums(attempt), is_by_key=False)
+
+
+def _shape(schema: TableSchema) -> tuple[object, ...]:
+    """What decides which rows fit: a column that was added in place has a default, and is no other for it."""
+    columns = tuple(replace(column, default=None, extra="") for column in schema.columns)
+    return columns, schema.primary_key
 
 
 def _compare_by_key(attempt: Attempt) -> _Difference:

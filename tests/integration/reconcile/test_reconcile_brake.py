@@ -39,6 +39,18 @@ def test_the_brake_holds_in_every_way_of_copying(
     assert len(rows_of(replication)) == 3000
 
 
+def test_keys_that_are_all_new_pull_the_brake_of_a_replica_that_was_altered_in_place(
+    night: Night, visits: Connection, replication: Connection
+) -> None:
+    night()
+    visits.exec_driver_sql("ALTER TABLE visit ADD Extra int NOT NULL DEFAULT 7")
+    night()
+    visits.exec_driver_sql("UPDATE visit SET VisitNum = VisitNum + 100000")
+    with pytest.raises(DeleteBrakeError):
+        night(STAMPED, RefreshMode.FULL)
+    assert {row[0] for row in rows_of(replication)} == set(range(1, 3001))
+
+
 def test_keys_that_are_all_new_pull_the_brake_too(
     night: Night, visits: Connection, replication: Connection
 ) -> None:
