@@ -91,9 +91,13 @@ def _end(connection: Connection, settings: Settings, outage: ledger.Outage, now:
     if not ledger.end_outage(connection, outage.server, now):
         return
     until = now.astimezone(settings.window.zone)
+    # Without times, where it was one worker's trouble: said again every minute of a night, it stands there once.
     message = (
         f"The {outage.server} database could not be reached from {_since(settings, outage)} to {until:%H:%M}; "
         f"the tables that needed it waited."
+        if outage.asked
+        else f"A worker could not reach the {outage.server} database, which answered when it was asked again. After "
+        f"many such nights look at the way to it from every worker host; the log of the one concerned names the tables that wait."
     )
     logger.warning(message, extra={"action": "server_back", "run_id": outage.run_id})
     found = Finding(check="server_away", severity=Severity.WARNING, table=None, message=message)

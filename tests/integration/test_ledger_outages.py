@@ -102,10 +102,26 @@ def test_a_server_that_answers_is_back_for_everybody(
 
 def test_a_load_does_not_wait_for_the_source(unreachable: Settings) -> None:
     pipeline.notice(unreachable, RUN_ID, AWAY, NOW)
+    pipeline.ask(unreachable, NOW, PAUSE)
     with connect(unreachable.analytics) as connection:
         ledger.require_servers(connection, Stage.LOAD)
         with pytest.raises(ServerAwayError, match="since 2026-01-31 04:00 UTC"):
             ledger.require_servers(connection, Stage.EXTRACT)
+
+
+def test_a_worker_with_no_way_to_the_source_stops_nobody_else(
+    unreachable: Settings, sandbox_settings: Settings
+) -> None:
+    """A host without the tunnel to the clinic; where the sweep runs, the server answers every time."""
+    for minute in range(3):
+        at = NOW + timedelta(minutes=minute)
+        pipeline.notice(unreachable, RUN_ID, AWAY, at)
+        with connect(unreachable.analytics) as connection:
+            ledger.require_servers(connection, Stage.EXTRACT)
+        assert pipeline.ask(sandbox_settings, at, PAUSE) == frozenset()
+    with connect(unreachable.analytics) as connection:
+        (found,) = ledger.findings(connection, RUN_ID)
+    assert found.message.startswith("A worker could not reach the source database")
 
 
 def test_a_start_that_reached_every_server_ends_what_an_earlier_night_left(unreachable: Settings) -> None:

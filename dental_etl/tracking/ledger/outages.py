@@ -60,11 +60,14 @@ def outages(connection: Connection) -> tuple[Outage, ...]:
 def require_servers(connection: Connection, stage: Stage) -> None:
     """Pass unless a server that the phase needs is known to be away.
 
+    What one worker could not reach may be that worker's own trouble; the server is away for everybody once
+    the sweep has asked it in vain.
+
     Raises:
         ServerAwayError: One is; it was not asked.
     """
     for outage in outages(connection):
-        if outage.server in NEEDED[stage]:
+        if outage.asked and outage.server in NEEDED[stage]:
             raise ServerAwayError(
                 f"The {outage.server} database has been away since {outage.began_at:%Y-%m-%d %H:%M} UTC; what needs "
                 f"it waits. See `dental-etl test-connections`.",
