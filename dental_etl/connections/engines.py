@@ -19,9 +19,10 @@ from dental_etl.config import DatabaseSettings, Role
 _REPLICATION = "time_zone='+00:00', sql_mode='STRICT_ALL_TABLES', foreign_key_checks=0, unique_checks=1"
 #: Every session runs in UTC: a local TIMESTAMP inside the autumn hour cannot be read back.
 _MYSQL_SESSIONS = {
-    # Reads only, whatever the account may do; a slow replica must not get the read killed.
+    # Reads only, whatever the account may do; a slow replica must not get the read killed. A host that lost
+    # its power says no goodbye: the server ends its session, and with it its place, in half an hour.
     Role.SOURCE: (
-        "SET SESSION time_zone='+00:00', net_write_timeout=600, sql_mode=''",
+        "SET SESSION time_zone='+00:00', net_write_timeout=600, wait_timeout=1800, sql_mode=''",
         "SET SESSION TRANSACTION READ ONLY",
     ),
     Role.REPLICATION: (f"SET SESSION {_REPLICATION}",),

@@ -110,6 +110,12 @@ def test_a_dedicated_session_is_used_again(sandbox_settings: Settings, role: Rol
         assert _session_number(connection) == first
 
 
+def test_a_silent_session_at_the_source_is_ended_by_the_server(sandbox_settings: Settings) -> None:
+    """A host that lost its power holds its place there until then."""
+    with connect(sandbox_settings.source, is_dedicated=True) as connection:
+        assert connection.execute(text("SELECT @@session.wait_timeout")).scalar_one() == 1800
+
+
 def test_a_session_at_the_source_ends_with_its_use(sandbox_settings: Settings) -> None:
     with connect(sandbox_settings.source, is_dedicated=True) as connection:
         first = _session_number(connection)
