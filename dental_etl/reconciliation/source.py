@@ -18,7 +18,6 @@ from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.brake import require_deletes_allowed
 from dental_etl.extract.keys import Key
 from dental_etl.extract.proof import Basis, Proof
-from dental_etl.extract.queries import KeyRange
 from dental_etl.plan import is_gap_too_long
 from dental_etl.reconciliation import comparison, fingerprint
 from dental_etl.reconciliation.comparison import Compared
@@ -126,7 +125,8 @@ class SourceProver:
         )
         policy = attempt.plan.config.reconcile
         if comparison.fits_one_scan(attempt, max(source_rows, replica_rows)):
-            self._mend(attempt, tally, iter([comparison.compare(attempt, KeyRange())]), replica_rows)
+            whole = comparison.compare_all(attempt, source_rows, replica_rows)
+            self._mend(attempt, tally, [whole], replica_rows)
             return self._finish(attempt, tally)
         if is_whole or policy == "nightly" or self._is_gap_too_long:
             self._mend(attempt, tally, comparison.steps(attempt, None), replica_rows)
