@@ -161,10 +161,13 @@ class Clinic:
 
     def kill_reader(self, table: str) -> None:
         """End the one process that waits for a table at the source, as the kernel would for want of memory."""
-        port = int(self.await_reader(table).rpartition(":")[2])
+        # Another process may have the same port on its way to another server.
+        ends = (int(self.await_reader(table).rpartition(":")[2]), self.settings.source.port)
         processes = [p for w in self.started for p in psutil.Process(w.process.pid).children()]
         (reader,) = [
-            p for p in processes if any(c.laddr and c.laddr.port == port for c in p.net_connections())
+            p
+            for p in processes
+            if any(c.raddr and (c.laddr.port, c.raddr.port) == ends for c in p.net_connections())
         ]
         reader.kill()
 
