@@ -11,17 +11,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from dental_etl.config import Role, Settings, TableSchema
+from dental_etl.config import Role, Settings
 from dental_etl.connections import connect, database_errors, value_at_once
 from dental_etl.exceptions import (
     DatabaseError,
-    DataExtractionError,
     DeadlineError,
     ETLPipelineError,
     FencedError,
     PackingError,
 )
-from dental_etl.extract import drift, healing, keys, publishing, ranges
+from dental_etl.extract import healing, keys, publishing, ranges, structures
 from dental_etl.extract.attempt import Attempt, Progress, schema_text, table_cursor
 from dental_etl.extract.changes import copy_changes
 from dental_etl.extract.checkpoint import Checkpoint, Phase
@@ -36,13 +35,11 @@ from dental_etl.tracking.status import (
     CopiedTable,
     ensure_copy_status,
     read_copy_status,
-    read_source_schema,
     record_copied,
     record_copy_failed,
     record_started,
     take_fence,
 )
-from dental_etl.wire.catalog import read_schema
 from dental_etl.wire.rows import Target, row_format
 
 __all__ = ["Progress", "extract_table"]
@@ -166,7 +163,7 @@ def _visited(
         source,
         reader,
     ):
-        schema = _source_schema(source, settings.source.database, table)
+        schema = structures.source_schema(source, settings.source.database, table)
         schema = schema.without(order.plan.config.exclude_columns)
         attempt = Attempt(
             plan=order.plan,
@@ -231,8 +228,8 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
     if published is not None:
         status, checkpoint = publishing.finish_publication(attempt, published), None
         attempt.has_foreign_reads = True
-    before = _copied_schema(attempt)
-    found, has_replica = _compare_structures(attempt, before)
+    before = structures.copied_schema(attempt)
+    found, has_replica = structures.compare_structures(attempt, before)
     why_unchanged = prover.why_unchanged(attempt, status) if prover is not None else None
     is_intact = has_replica and checkpoint is None and status.last_copied is not None
     is_resting = why_unchanged is not None and is_intact and not attempt.plan.refresh.is_full
@@ -351,31 +348,6 @@ def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> tuple[CopyStat
     return copy_changes(attempt, status, None), Basis.CHANGES
 
 
-def _copied_schema(attempt: Attempt) -> str | None:
-    with attempt.errors():
-        return read_source_schema(attempt.replication, attempt.table)
-
-
-def _compare_structures(attempt: Attempt, before: str | None) -> tuple[tuple[str, ...], bool]:
-    """Return what changed since `before`, and whether a replica of the source's structure is there."""
-    with attempt.errors():
-        replica = read_schema(
-            attempt.replication, attempt.replication.engine.url.database or "", attempt.table
-        )
-    found = drift.changes(before, attempt.schema)
-    is_same = (
-        replica is not None
-        and before is not None
-        and not found
-        # Rows too wide for InnoDB stand in an engine that merges no changes.
-        and replica.is_transactional
-        # Somebody may have altered or restored the replica; types are spelled differently over versions.
-        and [column.name for column in replica.columns] == [c.name for c in attempt.schema.columns]
-        and replica.primary_key == attempt.schema.primary_key
-    )
-    return found, is_same
-
-
 def _why_full(attempt: Attempt, found: tuple[str, ...], *, has_replica: bool, is_fresh: bool) -> str | None:
     """Return why the whole table is copied; None when the changes are enough.
 
@@ -406,19 +378,6 @@ def _action(outcome: _Outcome) -> ExtractAction:
         return ExtractAction.COMPARED if outcome.proof is None else ExtractAction.UNCHANGED
     is_whole = outcome.strategy is Strategy.FULL_TABLE
     return ExtractAction.WHOLE if is_whole else ExtractAction.CHANGES
-
-
-def _source_schema(source: Connection, database: str, table: str) -> TableSchema:
-    with database_errors(Role.SOURCE, table=table, stage=Stage.EXTRACT):
-        schema = read_schema(source, database, table)
-    if schema is None:
-        raise DataExtractionError(
-            f"The source has no table {table}. If it was dropped or renamed there, run `dental-etl analyze`; "
-            f"what was copied of it stays.",
-            table=table,
-            stage=Stage.EXTRACT,
-        )
-    return schema
 
 
 @contextlib.contextmanager
