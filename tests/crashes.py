@@ -10,11 +10,24 @@ from unittest.mock import patch
 
 from pymysql.connections import Connection
 
+from dental_etl.extract.attempt import Progress
+
 _SEND: Any = getattr(Connection, "_execute_command")  # noqa: B009  # everything that the driver ever sends passes here
 
 
-class DeadError(BaseException):
-    """The process ends here: nothing of ours may catch it."""
+class Killed(BaseException):
+    """The process is gone: nothing of ours may catch this."""
+
+
+def killed_after(batches: int | None) -> Callable[[Progress], None]:
+    """Return what ends an extract after so many batches of it; never, for None."""
+    seen = count(1)
+
+    def see(_: Progress) -> None:
+        if next(seen) == batches:
+            raise Killed
+
+    return see
 
 
 @contextmanager
@@ -27,7 +40,7 @@ def process_dies_at(statement: int) -> Iterator[None]:
         if victims or next(numbers) >= statement:
             victims.append(connection)
             connection._force_close()  # the socket goes, as the kernel closes a dead process's
-            raise DeadError
+            raise Killed
         _SEND(connection, command, sql)
 
     with patch.object(Connection, "_execute_command", send):

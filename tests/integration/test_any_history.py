@@ -31,7 +31,7 @@ from dental_etl.run import RefreshMode
 from dental_etl.sandbox import mariadb
 from dental_etl.sandbox.state import Sandbox
 from tests.comparison import differences
-from tests.crashes import DeadError, process_dies_at, session_ends_at
+from tests.crashes import Killed, process_dies_at, session_ends_at
 from tests.histories import CURSORS, KEYS, KINDS, STAMPS, Table
 from tests.nights import Nights
 
@@ -141,7 +141,7 @@ class Clinic(RuleBasedStateMachine):
         try:
             with process_dies_at(statement):
                 self._play(RefreshMode.INCREMENTAL)
-        except DeadError:
+        except Killed:
             note("died")
 
     @rule(statement=st.integers(1, 150))

@@ -16,11 +16,13 @@ from dental_etl.config import Settings, TableConfig
 from dental_etl.exceptions import FencedError
 from dental_etl.extract.checkpoint import Checkpoint
 from dental_etl.extract.helper import extract_chunk
-from dental_etl.extract.replicator import Progress, extract_table
+from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import TablePlan, plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
 from dental_etl.tracking import status as tracking
 from dental_etl.tracking.chunks import read_chunk
+from tests import crashes
+from tests.crashes import Killed
 
 _FENCES = count(1)
 ROWS = 1000
@@ -40,10 +42,6 @@ CONFIG = TableConfig(
     estimated_size_mb=1000.0,  # too large for one read
     reconcile="rotating",
 )
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch this."""
 
 
 @dataclass(kw_only=True)
@@ -81,7 +79,7 @@ class Night:
             fence=next(_FENCES),
             deadline=None,
             clock=lambda: datetime.now(UTC),
-            progress=_killer(killed_after),
+            progress=crashes.killed_after(killed_after),
             helpers=helpers or self.called.extend,
         )
 
@@ -94,16 +92,6 @@ class Night:
             deadline=datetime.now(UTC) + timedelta(hours=1),
             clock=clock,
         )
-
-
-def _killer(after: int | None) -> Callable[[Progress], None]:
-    batches = count(1)
-
-    def see(_: Progress) -> None:
-        if next(batches) == after:
-            raise Killed
-
-    return see
 
 
 @pytest.fixture

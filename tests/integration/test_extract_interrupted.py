@@ -19,14 +19,11 @@ from dental_etl.plan import plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
 from dental_etl.tracking import status as tracking
 from dental_etl.tracking.locks import table_lock
+from tests.crashes import Killed
 
 Extract = Callable[..., ExtractResult]
 _FENCES = count(1)
 ROWS = 1000
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch this."""
 
 
 @pytest.fixture

@@ -23,16 +23,14 @@ from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Str
 from dental_etl.tracking import status as tracking
 from dental_etl.tracking.chunks import advance_chunk, read_chunk, write_chunks
 from dental_etl.tracking.locks import source_slot, table_lock
+from tests import crashes
+from tests.crashes import Killed
 
 _FENCES = count(1)
 ROWS = 1000
 BATCH_ROWS = 10
 #: Of 80 rows each.
 CHUNKS = 13
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch this."""
 
 
 @dataclass(kw_only=True)
@@ -67,7 +65,7 @@ class Night:
             fence=next(_FENCES),
             deadline=self.now + timedelta(hours=1),
             clock=lambda: self.now,
-            progress=progress or _killer(killed_after),
+            progress=progress or crashes.killed_after(killed_after),
             helpers=helpers or self.called.extend,
         )
 
@@ -80,16 +78,6 @@ class Night:
             deadline=self.now + timedelta(hours=1),
             clock=lambda: self.now,
         )
-
-
-def _killer(after: int | None) -> Callable[[Progress], None]:
-    batches = count(1)
-
-    def see(_: Progress) -> None:
-        if next(batches) == after:
-            raise Killed
-
-    return see
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from dental_etl.load import loader
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table_chunked
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.run import Coercion, LoadResult
+from tests.crashes import Killed
 
 Copy = Callable[..., int]
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -25,10 +26,6 @@ _TABLE = "CREATE TABLE histappointment (HistApptNum bigint PRIMARY KEY, AptDateT
 _HUNDRED = "INSERT INTO histappointment SELECT seq * 10, '0000-00-00' FROM seq_1_to_100"
 _KEYS = [(number * 10,) for number in range(1, 101)]
 RANGES = 10
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch this."""
 
 
 def _nobody(_: Sequence[int]) -> None:
