@@ -10,7 +10,8 @@
     │   └── RunRefusedError             another run holds the place of this one
     ├── DatabaseError
     │   ├── DatabaseConnectionError     could not connect, or the connection was lost        (retryable)
-    │   │   └── ServerAwayError         not one connection could be opened for some seconds  (retryable)
+    │   │   ├── ServerAwayError         not one connection could be opened for some seconds  (retryable)
+    │   │   └── ServerFullError         it is there, but all its places for us are taken     (retryable)
     │   ├── DatabaseTransactionError    deadlock, lock wait, serialisation                   (retryable)
     │   │   └── LockWaitError           others held a lock for too long; nothing else is wrong
     │   ├── DatabaseAccessError         unknown user, wrong password, missing right
@@ -110,8 +111,8 @@ class RunRefusedError(RefusedError):
 
 class DatabaseError(ETLPipelineError):
     code = "E_DATABASE"
-    #: The server's own number of the error; empty if it gave none.
-    number: str = ""
+    #: Role of the one that raised it: ``source``, ``replication`` or ``analytics``; empty if unknown.
+    server: str = ""
 
 
 class DatabaseConnectionError(DatabaseError):
@@ -133,6 +134,10 @@ class ServerAwayError(DatabaseConnectionError):
         super().__init__(message)
         self.server = server
         self.is_known = is_known
+
+
+class ServerFullError(DatabaseConnectionError):
+    code = "E_SERVER_FULL"
 
 
 class DatabaseTransactionError(DatabaseError):

@@ -11,6 +11,7 @@ from dental_etl.exceptions import (
     ETLPipelineError,
     FencedError,
     ServerAwayError,
+    ServerFullError,
     TableBusyError,
 )
 from dental_etl.run import Stage
@@ -23,7 +24,7 @@ _LONGEST_PAUSE_SECONDS = 300.0
 class Ending(Enum):
     #: Another delivery does this work, or it is done: forget this one.
     DROP = auto()
-    #: Somebody else has the table or the last place at the source: come again, nothing is counted.
+    #: Somebody else has the table or the last place at a server: come again, nothing is counted.
     WAIT = auto()
     #: A server is away: wait for the sweep, which asks it, and publishes the table when it answers.
     PARK = auto()
@@ -46,6 +47,8 @@ def ending(error: BaseException, stage: Stage, where: OpenTable | None, max_atte
         return Ending.DROP
     if isinstance(error, TableBusyError):
         return _of_busy(error, where)
+    if isinstance(error, ServerFullError):
+        return Ending.WAIT
     if isinstance(error, ServerAwayError) and error.server != Role.ANALYTICS:
         # A table that is being worked although its server is known to be away is another delivery's.
         return Ending.PARK if where.is_waiting or not error.is_known else Ending.DROP

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import psycopg2
@@ -17,20 +17,23 @@ from dental_etl.exceptions import (
     DatabaseQueryError,
     DatabaseTransactionError,
     LockWaitError,
+    ServerFullError,
 )
 
 _MYSQL_CONNECTION = frozenset({
-    1040, 1042, 1043, 1053, 1152, 1153, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1226,
-    1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031,
+    1042, 1043, 1053, 1152, 1153, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031,
 })  # fmt: skip
 _MYSQL_LOCK_WAIT = 1205
 _MYSQL_TRANSACTION = frozenset({1213, 1412, 1684, 1689})
 _MYSQL_ACCESS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1290, 1370, 1698, 1792, 1820, 1862, 3118})
 _MYSQL_DAMAGED = frozenset({126, 127, 144, 145, 1016, 1017, 1034, 1035, 1168, 1194, 1195, 1712, 1877})
 _MYSQL_FULL = frozenset({3, 20, 1021, 1026, 1114})
-#: Too many connections: to the server, or of our account.
-NO_PLACE = frozenset({"1040", "1203", "1226", "53300"})
-_POSTGRES_CONNECTION = ("08", "57P01", "57P02", "57P03", "53300")
+#: Too many connections to the server or of our account; 1226 also its connections or statements of an hour.
+_MYSQL_NO_PLACE = frozenset({1040, 1203, 1226})
+_POSTGRES_CONNECTION = ("08", "57P01", "57P02", "57P03")
+_POSTGRES_NO_PLACE = "53300"
+#: Of a connection that was refused the driver gives the text alone, without a number.
+_POSTGRES_NO_PLACE_TEXTS = ("too many clients", "too many connections", "connection slots are reserved")
 _POSTGRES_TRANSACTION = ("40001", "40P01", "55P03", "25P03")
 _POSTGRES_ACCESS = ("28", "3D000", "42501")
 
@@ -71,7 +74,7 @@ def translate(
         stage=stage,
         run_id=run_id,
     )
-    found.number = number
+    found.server = role
     return found
 
 
@@ -106,10 +109,16 @@ _DAMAGED = (
     "The server cannot read that table's own files: run CHECK TABLE there, and mend it with REPAIR TABLE."
 )
 _FULL = "Its disk is full: make room there, then rerun the table."
+_NO_PLACE = (
+    "All its connections are taken, or all that our account may have: look who holds them (SHOW PROCESSLIST, "
+    "pg_stat_activity), and at the limits of the server and of the account."
+)
 _REFUSED = "Look the number up in the server's manual; `dental-etl validate` checks the set-up."
 
 
 def _classify_mysql(number: int) -> tuple[type[DatabaseError], str]:
+    if number in _MYSQL_NO_PLACE:
+        return ServerFullError, _NO_PLACE
     if number in _MYSQL_CONNECTION:
         return DatabaseConnectionError, _LOST
     if number == _MYSQL_LOCK_WAIT:
@@ -126,9 +135,16 @@ def _classify_mysql(number: int) -> tuple[type[DatabaseError], str]:
 def _classify_postgres(error: BaseException, number: str) -> tuple[type[DatabaseError], str]:
     if number.startswith(_POSTGRES_TRANSACTION):
         return DatabaseTransactionError, _CONFLICT
-    if number.startswith(_POSTGRES_ACCESS) or "password authentication failed" in str(_driver_error(error)):
+    if number.startswith(_POSTGRES_ACCESS) or _says(error, ("password authentication failed",)):
         return DatabaseAccessError, _DENIED
+    if number == _POSTGRES_NO_PLACE or (not number and _says(error, _POSTGRES_NO_PLACE_TEXTS)):
+        return ServerFullError, _NO_PLACE
     is_lost = isinstance(_driver_error(error), psycopg2.OperationalError | psycopg2.InterfaceError)
     if number.startswith(_POSTGRES_CONNECTION) or (not number and is_lost):
         return DatabaseConnectionError, _LOST
     return DatabaseQueryError, _REFUSED
+
+
+def _says(error: BaseException, texts: Iterable[str]) -> bool:
+    said = str(_driver_error(error))
+    return any(text in said for text in texts)

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 
 from dental_etl.config import DatabaseSettings, Role
 from dental_etl.connections.engines import RENEW_REPLICATION, engine
-from dental_etl.connections.errors import DRIVER_ERRORS, NO_PLACE, database_errors
-from dental_etl.exceptions import DatabaseConnectionError, DatabaseError, ServerAwayError
+from dental_etl.connections.errors import DRIVER_ERRORS, database_errors
+from dental_etl.exceptions import DatabaseConnectionError, DatabaseError, ServerAwayError, ServerFullError
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def connect(database: DatabaseSettings, *, is_dedicated: bool = False) -> Iterat
 
     Raises:
         ServerAwayError: The server stayed unreachable.
+        ServerFullError: All its places stayed taken.
         DatabaseAccessError: The server refused the account.
     """
     connection = _open(database, is_dedicated=is_dedicated)
@@ -185,9 +186,9 @@ def answers(database: DatabaseSettings) -> bool:
 def _open(database: DatabaseSettings, *, is_dedicated: bool) -> Connection:
     try:
         return _open_patiently(database, is_dedicated=is_dedicated)
+    except ServerFullError:
+        raise
     except DatabaseConnectionError as error:
-        if error.number in NO_PLACE:
-            raise  # it is there, only its places are taken
         raise ServerAwayError(str(error), server=database.role) from None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Settings
 from dental_etl.connections import connect
-from dental_etl.exceptions import DeadlineError, TableBusyError
+from dental_etl.exceptions import DeadlineError, ServerFullError, TableBusyError
 from dental_etl.extract.governor import Limits
 from dental_etl.extract.reading import SourceReader
 from dental_etl.run import SourceVisit
@@ -72,6 +72,7 @@ def visit(  # where, what, until when, and at whose cost
     Raises:
         DeadlineError: The source must be left alone; it was not connected to.
         TableBusyError: No place became free in time.
+        ServerFullError: The server itself had none for us.
         DatabaseError: By the server's error number.
     """
     books = account or NoAccount()
@@ -114,10 +115,10 @@ def _place(
     while True:
         require_time()
         with ExitStack() as stack:
-            source = stack.enter_context(connect(settings.source, is_dedicated=True))
             try:
+                source = stack.enter_context(connect(settings.source, is_dedicated=True))
                 stack.enter_context(source_slot(source, settings.source_max_connections))
-            except TableBusyError:
+            except (TableBusyError, ServerFullError):
                 if time.monotonic() >= until:
                     raise
             else:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from dental_etl.config import Settings
-from dental_etl.exceptions import ETLPipelineError, ServerAwayError
+from dental_etl.exceptions import ETLPipelineError, ServerAwayError, ServerFullError
 from dental_etl.pipeline import closing, night, transforming
 from dental_etl.pipeline.tables import (
     Clock,
@@ -137,21 +137,21 @@ def _work_together(
 
 
 class _Gone:
-    """A person waits for this run: what follows a server that went away is left out at once."""
+    """A person waits for this run: what follows a server that went away, or stayed full, is left out."""
 
     def __init__(self, settings: Settings, run_id: str, clock: Clock) -> None:
         self._settings = settings
         self._run_id = run_id
         self._clock = clock
-        self._error: ServerAwayError | None = None
+        self._error: ServerAwayError | ServerFullError | None = None
 
     def notice(self, error: BaseException | None) -> None:
         """Remember how a table failed, if that will be the next one's fate as well."""
-        if isinstance(error, ServerAwayError):
+        if isinstance(error, ServerAwayError | ServerFullError):
             self._error = error
 
     def leaves_out(self, table: str) -> bool:
-        """End a table without trying it, once a server did not answer at any attempt."""
+        """End a table without trying it, once a server took no connection at any attempt."""
         if self._error is None:
             return False
         code, detail = self._error.code, f"Not tried after an earlier table's end: {self._error}"

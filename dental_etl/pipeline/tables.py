@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role, Settings, TableConfig, read_tables
 from dental_etl.connections import connect, database_errors
-from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError
+from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError, ServerFullError
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
@@ -40,6 +40,8 @@ from dental_etl.tracking.on_demand import created_if_missing
 logger = logging.getLogger(__name__)
 
 _NEW = "came to the source since the last analysis; treated by safe defaults until the next one"
+#: How long a table waits, while a person does, for a server that has no place for us.
+_ROOM_PATIENCE_SECONDS = 300.0
 Clock = Callable[[], datetime]
 #: Told the numbers of the key ranges of a large table that anybody may work (`extract_chunk_phase`).
 Helpers = Callable[[Sequence[int]], None]
@@ -279,10 +281,23 @@ def _loader(config: TableConfig) -> Callable[..., LoadResult]:
 
 def _with_attempts(settings: Settings, work: Callable[[], object]) -> None:
     for attempt in stamina.retry_context(
-        on=RETRYABLE, attempts=settings.max_attempts, timeout=None, wait_initial=2.0, wait_max=60.0
+        on=_is_worth_another, attempts=settings.max_attempts, timeout=None, wait_initial=2.0, wait_max=60.0
+    ):
+        with attempt:
+            _when_there_is_room(work)
+
+
+def _when_there_is_room(work: Callable[[], object]) -> None:
+    """Let a table wait for a full server: that is no attempt at the table."""
+    for attempt in stamina.retry_context(
+        on=ServerFullError, attempts=None, timeout=_ROOM_PATIENCE_SECONDS, wait_initial=2.0, wait_max=30.0
     ):
         with attempt:
             work()
+
+
+def _is_worth_another(error: Exception) -> bool:
+    return isinstance(error, RETRYABLE) and not isinstance(error, ServerFullError)
 
 
 def _log(stage: Stage, run_id: str, table: str, rows: int, seconds: float) -> None:

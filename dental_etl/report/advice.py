@@ -29,6 +29,7 @@ _BUILD = "dental-etl dbt build"
 _FIRST = {
     "E_CONNECTION": ("A database could not be reached", _TEST),
     "E_SERVER_AWAY": ("A database could not be reached", _TEST),
+    "E_SERVER_FULL": ("All connections of a database were taken", _TEST),
     "E_ACCESS": ("A database refused the account or a right is missing", _TEST),
     "E_CONFIG": ("The configuration does not fit", _VALIDATE),
     "E_VALIDATION": ("The configuration does not fit", _VALIDATE),

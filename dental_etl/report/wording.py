@@ -82,6 +82,7 @@ _REFUSALS = {
     "E_ENVIRONMENT": "the environment is not configured",
     "E_CONNECTION": "a database could not be reached",
     "E_SERVER_AWAY": "a database could not be reached",
+    "E_SERVER_FULL": "all connections of a database were taken",
     "E_ACCESS": "a database refused the account",
     "E_DUPLICATE_RUN": "another run holds its place",
 }

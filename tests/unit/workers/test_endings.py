@@ -10,6 +10,7 @@ from dental_etl.exceptions import (
     DeadlineError,
     FencedError,
     ServerAwayError,
+    ServerFullError,
     TableBusyError,
 )
 from dental_etl.run import Category, Stage, TableStatus
@@ -60,6 +61,12 @@ WORKED, WAITING = open_table(), open_table(TableStatus.PLANNED)
         ),
         pytest.param(
             ServerAwayError("away", server="analytics"), WORKED, Ending.RETRY, id="the ledger was away"
+        ),
+        pytest.param(
+            ServerFullError("full"),
+            open_table(failures=2),
+            Ending.WAIT,
+            id="a server has no place, attempts spent",
         ),
         pytest.param(DataLoadingError("no"), WORKED, Ending.FAIL, id="data"),
         pytest.param(ValueError("x"), WORKED, Ending.FAIL, id="unexpected"),
