@@ -17,12 +17,14 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from dental_etl import pipeline
+from dental_etl.config import Role
 from dental_etl.connections import connect
 from dental_etl.exceptions import (
     RETRYABLE,
     DatabaseError,
     ETLPipelineError,
     ServerAwayError,
+    ServerFullError,
     TableBusyError,
     TimeLimitError,
 )
@@ -41,6 +43,7 @@ _PASS = (Ignore, Reject, Retry, MemoryError)
 #: For waits that another rule ends: the window, or the run's end.
 _MANY = 1_000
 _LEDGER_PAUSE_SECONDS = 60.0
+_NO_CONNECTION = (ServerAwayError, ServerFullError)
 
 
 class TaskFailedError(Exception):
@@ -160,6 +163,8 @@ class BeginningTask(DiscreetTask):
         run_id = str(args[0])
         if isinstance(error, RETRYABLE) and self.request.retries < self.max_retries:
             self.again(pause_seconds(self.request.retries), error, run_id)
+        if isinstance(error, _NO_CONNECTION) and error.server != Role.ANALYTICS:
+            pipeline.notice(settings(), run_id, error, now())  # so the night starts when it answers
         if not isinstance(error, ETLPipelineError):
             log_error(self.name, error)
             error = ETLPipelineError(f"{self.name} met an unexpected {type(error).__name__}; see the log.")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import DatabaseSettings, Role, Settings
 from dental_etl.connections import answers
-from dental_etl.exceptions import ServerAwayError
+from dental_etl.exceptions import DatabaseError, ServerAwayError
 from dental_etl.pipeline.tables import ledger_transaction
 from dental_etl.run import Finding, RunKind, Severity, Stage
 from dental_etl.tracking import ledger
@@ -31,8 +31,8 @@ def park_table(
     notice(settings, run_id, away, now)
 
 
-def notice(settings: Settings, run_id: str, away: ServerAwayError, now: datetime) -> None:
-    """Make it known that a server is away."""
+def notice(settings: Settings, run_id: str, away: DatabaseError, now: datetime) -> None:
+    """Make it known that a server takes no connection."""
     with ledger_transaction(settings) as connection:
         is_news = ledger.open_outage(connection, Role(away.server), run_id, now)
     if is_news:

@@ -1,14 +1,17 @@
-"""The clinic's server goes away in the middle of a night: no table fails for it, and people are told once."""
+"""A server goes away in the middle of a night: no table fails for it, and people are told once."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from small_clinic import TABLES, Clinic, until
 from sqlalchemy import text
 
+from dental_etl import pipeline
+from dental_etl.config import Role
 from dental_etl.connections import connect
 from dental_etl.run import RunStatus, TableStatus
 from dental_etl.sandbox import processes, servers
@@ -20,8 +23,14 @@ pytestmark = pytest.mark.slow
 NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
 BY_NIGHT = {"TEST_BLOCKED_HOURS": "06:00-21:00", "TEST_CLOCK": "2026-01-31T05:59:00-06:00"}
 AT_SIX = {**BY_NIGHT, "TEST_CLOCK": "2026-01-31T06:00:00-06:00"}
-#: A connection is tried for a second, not for fifteen.
-IMPATIENT = "from dental_etl.connections import sessions\nfrom workers.app import app\nsessions._PATIENCE_SECONDS = 1.0\n"
+#: A connection is tried for a second, not for fifteen, and the beginning of a run again after a second.
+IMPATIENT = """
+from dental_etl.connections import sessions
+from workers import endings
+from workers.app import app
+sessions._PATIENCE_SECONDS = 1.0
+endings._FIRST_PAUSE_SECONDS = 0.5
+"""
 
 
 @pytest.fixture
@@ -108,6 +117,22 @@ def test_a_night_that_found_no_source_starts_when_it_is_back(mortal: Clinic, san
     started = next(run for run in mortal.runs() if run.run_id != run_id)
     mortal.ended(started.run_id)
     assert {result.status for result in mortal.results(started.run_id).values()} == {TableStatus.LOADED}
+    assert len(mortal.notifications(run_id)) == 1
+
+
+def test_a_replica_that_goes_away_before_the_plan_is_asked_until_it_is_back(
+    mortal: Clinic, sandbox: Sandbox
+) -> None:
+    """The night begins when it answers, not an hour later."""
+    run_id = "20260131T030000-abcdef"
+    now = datetime.now(UTC)
+    pipeline.open_nightly(mortal.settings, run_id, None, now)
+    processes.stop(sandbox.replication.directory, signal.SIGTERM)
+    mortal.worker(queues="control", processes=1, app="impatient")
+    mortal.send("etl.plan", "control", run_id)
+    assert mortal.ended(run_id).status is RunStatus.REFUSED
+    with connect(mortal.settings.analytics) as connection:
+        assert [one.server for one in ledger.outages(connection)] == [Role.REPLICATION]
     assert len(mortal.notifications(run_id)) == 1
 
 
