@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.counting import counted
+
 #: Rows of a step: those whose number leaves a remainder.
 _PARTS = 7
 
@@ -132,7 +134,7 @@ class Table:
         values = [key.values.format(n="n"), "n", *(_value(kind) for kind in self.columns.values())]
         return (
             f"INSERT IGNORE INTO `{self.name}` ({', '.join(names)}) SELECT {', '.join(values)} "
-            f"FROM (SELECT CAST(seq AS SIGNED) AS n FROM seq_{first}_to_{first + rows - 1}) numbers"
+            f"FROM (SELECT CAST(seq AS SIGNED) AS n FROM {counted(first, first + rows - 1)}) numbers"
         )
 
     def edit(self, column: str, part: int, *, is_silent: bool) -> str:

@@ -20,6 +20,7 @@ from dental_etl.sandbox.state import Sandbox
 from dental_etl.schema_analysis import analyze
 from dental_etl.schema_analysis.drift import ChangeKind
 from tests.comparison import Difference, differences
+from tests.counting import counted
 from tests.nights import Nights
 
 _ROWS = 400
@@ -97,7 +98,7 @@ def story(nights: Nights) -> Story:
         )
         nights.execute(
             f"INSERT INTO {table} SELECT seq, CONCAT('note \u00e9 ', seq), seq * 3, '2020-01-01' "
-            f"FROM seq_1_to_{_ROWS}"
+            f"FROM {counted(1, _ROWS)}"
         )
     nights.play()
     nights.in_raw("DROP SCHEMA IF EXISTS staging CASCADE")
@@ -156,7 +157,7 @@ def test_nothing_moves_in_the_night_after(story: Story, nights: Nights) -> None:
 def _a_clinic(nights: Nights, *tables: str) -> None:
     for table in tables:
         nights.execute(f"CREATE TABLE {table} (Id int NOT NULL PRIMARY KEY, Note varchar(60)) ENGINE=MyISAM")
-        nights.execute(f"INSERT INTO {table} SELECT seq, 'x' FROM seq_1_to_20")
+        nights.execute(f"INSERT INTO {table} SELECT seq, 'x' FROM {counted(1, 20)}")
 
 
 @pytest.fixture
@@ -232,7 +233,7 @@ def test_a_source_without_most_of_its_tables_is_not_read(clinic: Nights) -> None
 
 
 def test_rows_that_went_with_the_replica_and_the_source_stay_in_raw(clinic: Nights) -> None:
-    clinic.execute("INSERT INTO stays SELECT seq, 'x' FROM seq_100_to_2000")
+    clinic.execute(f"INSERT INTO stays SELECT seq, 'x' FROM {counted(100, 2000)}")
     clinic.play()
     clinic.execute("TRUNCATE TABLE stays")
     clinic.in_replication("DROP TABLE stays, etl_copy_status")
@@ -244,7 +245,7 @@ def test_rows_that_went_with_the_replica_and_the_source_stay_in_raw(clinic: Nigh
 
 
 def test_a_confirmed_truncate_goes_through_both_hops(clinic: Nights) -> None:
-    clinic.execute("INSERT INTO stays SELECT seq, 'x' FROM seq_100_to_2000")
+    clinic.execute(f"INSERT INTO stays SELECT seq, 'x' FROM {counted(100, 2000)}")
     clinic.play()
     clinic.execute("TRUNCATE TABLE stays")
     report = clinic.play(is_analyzed=False)

@@ -15,6 +15,7 @@ from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
+from tests.counting import counted
 
 Extract = Callable[..., ExtractResult]
 _FENCES = count(1)
@@ -67,7 +68,7 @@ def visits(source_admin: Connection) -> Connection:
     source_admin.exec_driver_sql("SET time_zone='+00:00', sql_mode=''")
     source_admin.exec_driver_sql(STAMPED)
     source_admin.exec_driver_sql(
-        "INSERT INTO visit (Note, Stamp) SELECT 'old', NOW() - INTERVAL seq HOUR FROM seq_1_to_10"
+        f"INSERT INTO visit (Note, Stamp) SELECT 'old', NOW() - INTERVAL seq HOUR FROM {counted(1, 10)}"
     )
     return source_admin
 
@@ -242,7 +243,7 @@ def test_many_pages_of_changes_are_all_merged(
     extract: Extract, visits: Connection, replication: Connection
 ) -> None:
     extract()
-    visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() FROM seq_1_to_950")
+    visits.exec_driver_sql(f"INSERT INTO visit (Stamp) SELECT NOW() FROM {counted(1, 950)}")
     result = extract(size_mb=LONG_ROWS_MB)
     assert _rows(replication) == _rows(visits)
     assert result.rows_written == 950
@@ -253,7 +254,7 @@ def test_each_batch_of_changes_has_a_generation_of_its_own(
 ) -> None:
     """A load between two batches would otherwise take the second for loaded."""
     extract()
-    visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() FROM seq_1_to_950")
+    visits.exec_driver_sql(f"INSERT INTO visit (Stamp) SELECT NOW() FROM {counted(1, 950)}")
     extract(size_mb=LONG_ROWS_MB)
     status = _status(replication)
     assert status is not None
@@ -264,13 +265,15 @@ def test_each_batch_of_changes_has_a_generation_of_its_own(
 
 def test_a_small_pass_is_one_read(extract: Extract, visits: Connection) -> None:
     extract()
-    visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() FROM seq_1_to_950")
+    visits.exec_driver_sql(f"INSERT INTO visit (Stamp) SELECT NOW() FROM {counted(1, 950)}")
     assert extract().reads == 3  # the clock, the optimiser's estimate, the rows
 
 
 def test_an_indexed_stamp_is_read_through_its_index(extract: Extract, visits: Connection) -> None:
     visits.exec_driver_sql("ALTER TABLE visit ADD INDEX (Stamp)")
-    visits.exec_driver_sql("INSERT INTO visit (Stamp) SELECT NOW() - INTERVAL 1 YEAR FROM seq_1_to_2000")
+    visits.exec_driver_sql(
+        f"INSERT INTO visit (Stamp) SELECT NOW() - INTERVAL 1 YEAR FROM {counted(1, 2000)}"
+    )
     extract()
     visits.exec_driver_sql("INSERT INTO visit (Stamp) VALUES (NOW())")
     assert extract(size_mb=LONG_ROWS_MB).reads == 3
@@ -279,7 +282,7 @@ def test_an_indexed_stamp_is_read_through_its_index(extract: Extract, visits: Co
 def test_a_growing_key_as_cursor_reads_only_its_end(
     extract: Extract, visits: Connection, replication: Connection
 ) -> None:
-    visits.exec_driver_sql("INSERT INTO visit (Note) SELECT 'n' FROM seq_1_to_5000")
+    visits.exec_driver_sql(f"INSERT INTO visit (Note) SELECT 'n' FROM {counted(1, 5000)}")
     extract("VisitNum", batch_size=5000)
     visits.exec_driver_sql("INSERT INTO visit (Note) VALUES ('last')")
     result = extract("VisitNum", batch_size=5000)

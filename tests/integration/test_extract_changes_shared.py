@@ -22,6 +22,7 @@ from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Str
 from dental_etl.tracking import status as tracking
 from dental_etl.tracking.chunks import read_chunk
 from tests import crashes
+from tests.counting import counted
 from tests.crashes import Killed
 
 _FENCES = count(1)
@@ -101,7 +102,7 @@ def visits(source_admin: Connection) -> Connection:
         "Stamp timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()) ENGINE=MyISAM"
     )
     source_admin.exec_driver_sql(
-        f"INSERT INTO visit SELECT seq * 3, 'old', '{LONG_AGO}' FROM seq_1_to_{ROWS}"
+        f"INSERT INTO visit SELECT seq * 3, 'old', '{LONG_AGO}' FROM {counted(1, ROWS)}"
     )
     source_admin.commit()
     return source_admin
@@ -241,7 +242,7 @@ def test_a_pass_leaves_no_ranges_behind(night: Night) -> None:
 
 def test_rows_beyond_the_replicas_keys_are_found(night: Night, visits: Connection) -> None:
     visits.exec_driver_sql(
-        f"INSERT INTO visit (VisitNum, Note) SELECT {ROWS * 3} + seq, 'x' FROM seq_1_to_50"
+        f"INSERT INTO visit (VisitNum, Note) SELECT {ROWS * 3} + seq, 'x' FROM {counted(1, 50)}"
     )
     visits.exec_driver_sql("INSERT INTO visit (VisitNum, Note) VALUES (-7, 'before the first')")
     visits.commit()

@@ -19,6 +19,7 @@ from dental_etl.plan import plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
 from dental_etl.tracking import status as tracking
 from dental_etl.tracking.locks import table_lock
+from tests.counting import counted
 from tests.crashes import Killed
 
 Extract = Callable[..., ExtractResult]
@@ -103,7 +104,7 @@ def visits(source_admin: Connection) -> Connection:
         " ENGINE=MyISAM"
     )
     source_admin.exec_driver_sql(
-        f"INSERT INTO visit SELECT seq, 'old', NOW() - INTERVAL 1 DAY FROM seq_1_to_{ROWS}"
+        f"INSERT INTO visit SELECT seq, 'old', NOW() - INTERVAL 1 DAY FROM {counted(1, ROWS)}"
     )
     return source_admin
 

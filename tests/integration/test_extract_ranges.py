@@ -24,6 +24,7 @@ from dental_etl.tracking import status as tracking
 from dental_etl.tracking.chunks import advance_chunk, read_chunk, write_chunks
 from dental_etl.tracking.locks import source_slot, table_lock
 from tests import crashes
+from tests.counting import counted
 from tests.crashes import Killed
 
 _FENCES = count(1)
@@ -91,7 +92,7 @@ def visits(source_admin: Connection) -> Connection:
         "CREATE TABLE visit (VisitNum bigint NOT NULL PRIMARY KEY, Note varchar(100), Stamp datetime)"
         " ENGINE=MyISAM"
     )
-    source_admin.exec_driver_sql(f"INSERT INTO visit SELECT seq * 3, 'old', NOW() FROM seq_1_to_{ROWS}")
+    source_admin.exec_driver_sql(f"INSERT INTO visit SELECT seq * 3, 'old', NOW() FROM {counted(1, ROWS)}")
     source_admin.commit()
     return source_admin
 
@@ -167,7 +168,7 @@ def test_other_keys_than_one_number_are_cut_as_well(
     source_admin.exec_driver_sql(f"CREATE TABLE {table} ({key}, Note varchar(9)) ENGINE=MyISAM")
     columns = "Code, Note" if "A int" not in key else "A, Code, Note"
     values = "CONCAT('k', seq), 'n'" if "A int" not in key else "MOD(seq, 7), CONCAT('k', seq), 'n'"
-    source_admin.exec_driver_sql(f"INSERT INTO {table} ({columns}) SELECT {values} FROM seq_1_to_{ROWS}")
+    source_admin.exec_driver_sql(f"INSERT INTO {table} ({columns}) SELECT {values} FROM {counted(1, ROWS)}")
     source_admin.commit()
     night.config = _config(table)
     result = night.extract()

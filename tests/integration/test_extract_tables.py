@@ -18,6 +18,7 @@ from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
+from tests.counting import counted
 
 Extract = Callable[..., ExtractResult]
 _FENCES = count(1)
@@ -134,7 +135,9 @@ def test_the_first_copy_of_a_myisam_table_is_equal(
     extract: Extract, source_admin: Connection, sandbox_settings: Settings
 ) -> None:
     source_admin.exec_driver_sql(STAMPED)
-    source_admin.exec_driver_sql("INSERT INTO patient (LName) SELECT CONCAT('n', seq) FROM seq_1_to_1234")
+    source_admin.exec_driver_sql(
+        f"INSERT INTO patient (LName) SELECT CONCAT('n', seq) FROM {counted(1, 1234)}"
+    )
     result = extract("patient")
     _assert_equal(sandbox_settings, "patient")
     assert (result.rows_read, result.rows_written, result.strategy) == (1234, 1234, Strategy.FULL_TABLE)
@@ -230,7 +233,7 @@ def test_every_kind_of_key_is_copied_and_compared(
     columns = ", ".join(part.split()[0] for part in key.split(", "))
     source_admin.exec_driver_sql("SET SESSION sql_mode=''")
     source_admin.exec_driver_sql(f"CREATE TABLE keyed ({key}, v int, PRIMARY KEY ({columns})) ENGINE=MyISAM")
-    insert = f"INSERT INTO keyed SELECT {values}, seq FROM seq_1_to_450"
+    insert = f"INSERT INTO keyed SELECT {values}, seq FROM {counted(1, 450)}"
     source_admin.exec_driver_sql(insert.replace("%", "%%"))
     first = extract("keyed")
     _assert_equal(sandbox_settings, "keyed")
@@ -242,7 +245,7 @@ def test_a_second_full_copy_moves_only_the_differences(
     extract: Extract, source_admin: Connection, sandbox_settings: Settings
 ) -> None:
     source_admin.exec_driver_sql(STAMPED)
-    source_admin.exec_driver_sql("INSERT INTO patient (LName) SELECT 'smith' FROM seq_1_to_250")
+    source_admin.exec_driver_sql(f"INSERT INTO patient (LName) SELECT 'smith' FROM {counted(1, 250)}")
     first = extract("patient")
     source_admin.exec_driver_sql("UPDATE patient SET LName = 'Smith' WHERE PatNum = 3")
     source_admin.exec_driver_sql("DELETE FROM patient WHERE PatNum = 4")
@@ -259,7 +262,7 @@ def test_a_full_copy_that_differs_everywhere_rewrites_the_table(
     extract: Extract, source_admin: Connection, replication: Connection, sandbox_settings: Settings
 ) -> None:
     source_admin.exec_driver_sql(STAMPED)
-    source_admin.exec_driver_sql("INSERT INTO patient (LName) SELECT 'a' FROM seq_1_to_1500")
+    source_admin.exec_driver_sql(f"INSERT INTO patient (LName) SELECT 'a' FROM {counted(1, 1500)}")
     extract("patient", batch_size=1000)
     source_admin.exec_driver_sql("UPDATE patient SET LName = 'b'")
     extract("patient", batch_size=1000)
@@ -286,7 +289,7 @@ def test_an_added_column_is_filled_for_every_row(
     extract: Extract, source_admin: Connection, sandbox_settings: Settings
 ) -> None:
     source_admin.exec_driver_sql(STAMPED)
-    source_admin.exec_driver_sql("INSERT INTO patient (DateTStamp) SELECT NOW() FROM seq_1_to_10")
+    source_admin.exec_driver_sql(f"INSERT INTO patient (DateTStamp) SELECT NOW() FROM {counted(1, 10)}")
     extract("patient", cursor="DateTStamp")
     source_admin.exec_driver_sql("ALTER TABLE patient ADD Gender tinyint NOT NULL DEFAULT 3 AFTER PatNum")
     result = extract("patient", cursor="DateTStamp")

@@ -18,6 +18,7 @@ from dental_etl.exceptions import DeadlineError, LockWaitError
 from dental_etl.extract import governor, reading, watching
 from dental_etl.extract.governor import Cause, Limits
 from dental_etl.extract.reading import SourceReader
+from tests.counting import counted
 
 COUNT = "SELECT COUNT(*) FROM visit"
 _WAITERS = text("SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table%'")
@@ -38,7 +39,7 @@ def visits(source_admin: Connection) -> Iterator[Connection]:
     source_admin.exec_driver_sql(
         "CREATE TABLE visit (VisitNum bigint NOT NULL PRIMARY KEY, Note varchar(100)) ENGINE=MyISAM"
     )
-    source_admin.exec_driver_sql("INSERT INTO visit SELECT seq, 'old' FROM seq_1_to_10")
+    source_admin.exec_driver_sql(f"INSERT INTO visit SELECT seq, 'old' FROM {counted(1, 10)}")
     yield source_admin
     source_admin.exec_driver_sql("UNLOCK TABLES")
 

@@ -37,6 +37,7 @@ from dental_etl.sandbox import mariadb
 from dental_etl.sandbox.state import SOURCE_DATABASE, Sandbox
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 from tests.comparison import differences
+from tests.counting import counted
 from tests.nights import Nights
 
 ROWS = 1200
@@ -61,7 +62,7 @@ class Ledger:
             f"ENGINE={engine}"
         )
         self.run(
-            f"INSERT INTO account SELECT seq, {EACH}, REPEAT('n', 200), '2020-01-01' FROM seq_1_to_{ROWS}"
+            f"INSERT INTO account SELECT seq, {EACH}, REPEAT('n', 200), '2020-01-01' FROM {counted(1, ROWS)}"
         )
 
     @contextmanager

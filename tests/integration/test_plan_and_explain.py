@@ -21,6 +21,7 @@ from dental_etl.run import Category, RefreshMode, TableResult
 from dental_etl.run_window import BlockedHours, RunWindow
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.tracking import ledger
+from tests.counting import counted
 from tests.nights import Nights
 
 #: Ten in the evening, a minute to six in the morning, and noon, at the clinic.
@@ -44,7 +45,7 @@ def nights(sandbox: Sandbox, sandbox_settings: Settings, tmp_path: Path) -> Nigh
         "CREATE TABLE patient (PatNum bigint AUTO_INCREMENT PRIMARY KEY, LName varchar(50), "
         "DateTStamp timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()) ENGINE=MyISAM"
     )
-    made.execute(f"INSERT INTO patient (LName) SELECT CONCAT('{SECRET}', seq) FROM seq_1_to_{ROWS}")
+    made.execute(f"INSERT INTO patient (LName) SELECT CONCAT('{SECRET}', seq) FROM {counted(1, ROWS)}")
     made.execute("CREATE TABLE zipcode (ZipCode varchar(20) PRIMARY KEY, City varchar(50)) ENGINE=InnoDB")
     made.execute(f"INSERT INTO zipcode VALUES ('{SECRET}1', 'Salem'), ('{SECRET}2', 'Salem')")
     made.execute(

@@ -16,6 +16,7 @@ from dental_etl.run import Finding, Severity
 from dental_etl.run_window import BlockedHours, RunWindow
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox
 from dental_etl.schema_analysis import analyze
+from tests.counting import counted
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 _SCHEMA = """
@@ -158,7 +159,7 @@ def test_a_moved_schema_is_a_warning_per_table(settings: Settings, source: Conne
 
 
 def test_rows_alone_are_no_drift(settings: Settings, source: Connection) -> None:
-    source.execute(text("INSERT INTO patient (LName) SELECT seq FROM seq_1_to_10001"))
+    source.execute(text(f"INSERT INTO patient (LName) SELECT seq FROM {counted(1, 10001)}"))
     assert _of(validate(settings, NOW), "drift") == []
 
 

@@ -13,6 +13,7 @@ from dental_etl.reconciliation.raw import AT_ONCE_ROWS
 from dental_etl.report import RunReport
 from dental_etl.run import Finding
 from dental_etl.sandbox.state import Sandbox
+from tests.counting import counted
 from tests.nights import Nights
 
 NOW = datetime(2026, 3, 1, 5, 0, tzinfo=UTC)
@@ -24,7 +25,7 @@ def nights(sandbox: Sandbox, sandbox_settings: Settings, tmp_path_factory: pytes
     nights.execute(
         "CREATE TABLE large (Id int NOT NULL PRIMARY KEY, Note varchar(20) NOT NULL) ENGINE=InnoDB"
     )
-    nights.execute(f"INSERT INTO large SELECT seq, CONCAT('n', seq) FROM seq_1_to_{AT_ONCE_ROWS + 1}")
+    nights.execute(f"INSERT INTO large SELECT seq, CONCAT('n', seq) FROM {counted(1, AT_ONCE_ROWS + 1)}")
     return nights
 
 

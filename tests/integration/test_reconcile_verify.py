@@ -21,6 +21,7 @@ from dental_etl.run import RefreshMode
 from dental_etl.schema_analysis import analyze
 from dental_etl.tracking.migrations import migrate
 from tests.comparison import differences
+from tests.counting import counted
 
 Night = Callable[..., RunReport]
 Verify = Callable[..., dict[str, str]]
@@ -30,9 +31,9 @@ TABLES = (
     """CREATE TABLE fee (FeeNum bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, Amount double, Photo blob)
     ENGINE=InnoDB""",
     "CREATE TABLE pair (A int, B varchar(9)) ENGINE=MyISAM",
-    "INSERT INTO visit (Note, Amount) SELECT CONCAT('n', seq), seq / 8 FROM seq_1_to_3000",
-    "INSERT INTO fee (Amount, Photo) SELECT seq, UNHEX(MD5(seq)) FROM seq_1_to_3000",
-    "INSERT INTO pair SELECT 1, 'same' FROM seq_1_to_3",
+    f"INSERT INTO visit (Note, Amount) SELECT CONCAT('n', seq), seq / 8 FROM {counted(1, 3000)}",
+    f"INSERT INTO fee (Amount, Photo) SELECT seq, UNHEX(MD5(seq)) FROM {counted(1, 3000)}",
+    f"INSERT INTO pair SELECT 1, 'same' FROM {counted(1, 3)}",
 )
 
 

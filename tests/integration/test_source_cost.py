@@ -21,6 +21,7 @@ from dental_etl.run import RunKind, SourceVisit, TableStatus
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.tracking import ledger
 from dental_etl.tracking.migrations import migrate
+from tests.counting import counted
 from tests.nights import Nights
 
 
@@ -30,7 +31,7 @@ def nights(sandbox: Sandbox, sandbox_settings: Settings, tmp_path: Path) -> Nigh
     made = Nights(sandbox, sandbox_settings, tmp_path)
     for name in ("first", "second"):
         made.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, note varchar(1100)) ENGINE=MyISAM")
-        made.execute(f"INSERT INTO {name} SELECT seq, REPEAT('x', 1000) FROM seq_1_to_2000")
+        made.execute(f"INSERT INTO {name} SELECT seq, REPEAT('x', 1000) FROM {counted(1, 2000)}")
     return made
 
 

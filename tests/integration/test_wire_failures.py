@@ -24,6 +24,7 @@ from dental_etl.wire.copy_feed import copy_rows
 from dental_etl.wire.load_data import load_data
 from dental_etl.wire.reader import read_blocks
 from dental_etl.wire.rows import RowFormat, Target, row_format
+from tests.counting import counted
 
 PATIENT = TableSchema(
     name="patient",
@@ -37,7 +38,7 @@ PATIENT = TableSchema(
 FORMAT = row_format(PATIENT, Target.MYSQL)
 POSTGRES_FORMAT = row_format(PATIENT, Target.POSTGRES)
 #: About 100 MB: more than the buffers between two processes hold.
-MUCH = "SELECT CONCAT_WS(CAST(0xFF AS BINARY), seq, REPEAT('x', 1000)) FROM seq_1_to_100000"
+MUCH = f"SELECT CONCAT_WS(CAST(0xFF AS BINARY), seq, REPEAT('x', 1000)) FROM {counted(1, 100000)}"
 _EIGHT_MIB = ", ".join(["REPEAT('x', 1 << 23)"] * 40)
 #: More than any max_allowed_packet that a sandbox has.
 TOO_LONG = f"SELECT CONCAT_WS(CAST(0xFF AS BINARY), {_EIGHT_MIB})"

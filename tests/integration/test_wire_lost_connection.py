@@ -20,8 +20,9 @@ from dental_etl.connections import connect, database_errors, driver_connection, 
 from dental_etl.exceptions import DatabaseConnectionError
 from dental_etl.wire import packets
 from dental_etl.wire.packets import PublicCursor
+from tests.counting import counted
 
-_ROWS = "SELECT REPEAT('x', 1000) FROM seq_1_to_1000000"
+_ROWS = f"SELECT REPEAT('x', 1000) FROM {counted(1, 1000000)}"
 
 
 def test_the_public_cursor_says_that_the_connection_was_lost(

@@ -27,6 +27,7 @@ from dental_etl.wire.copy_feed import copy_rows
 from dental_etl.wire.load_data import load_data
 from dental_etl.wire.reader import read_blocks
 from dental_etl.wire.rows import Target, row_format
+from tests.counting import counted
 
 pytestmark = pytest.mark.slow  # a server of its own
 
@@ -35,7 +36,7 @@ _CREATE = "CREATE TABLE clinic (id int PRIMARY KEY, note text, letter longtext, 
 #: One row is longer than a packet of the protocol, so that it comes in two.
 _FILL = f"""
     INSERT INTO clinic SELECT seq, REPEAT(CHAR(97 + seq % 26), seq % 300),
-    IF(seq = 7, REPEAT('\\t\u00e4', 6000000), NULL), '2026-01-01' FROM seq_1_to_{ROWS}
+    IF(seq = 7, REPEAT('\\t\u00e4', 6000000), NULL), '2026-01-01' FROM {counted(1, ROWS)}
 """
 _CHECK = "SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', id, note, IFNULL(MD5(letter), '~'), seen))) FROM {}"
 

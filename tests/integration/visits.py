@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from dental_etl.config import TableConfig
 from dental_etl.run import Category, CopyStatus, ExtractResult, Strategy
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
+from tests.counting import counted
 
 STAMPED = TableConfig(
     table_name="visit",
@@ -48,7 +49,7 @@ def make_visits(
         f"Stamp timestamp NULL DEFAULT NULL) ENGINE={engine}"
     )
     source.exec_driver_sql(
-        f"INSERT INTO visit SELECT {value}, CONCAT('n', seq), seq, '2020-01-01' FROM seq_1_to_{rows}"
+        f"INSERT INTO visit SELECT {value}, CONCAT('n', seq), seq, '2020-01-01' FROM {counted(1, rows)}"
     )
     return source
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from dental_etl.config import DictConfigProvider, load_settings
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.schema_analysis import analyze
+from tests.counting import counted
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,5 +65,5 @@ def _fill(source: Connection, table: str) -> None:
         f"CREATE TABLE {table} (Id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, Note varchar(50) NOT NULL, "
         f"DateTStamp timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()) ENGINE=MyISAM"
     )
-    source.exec_driver_sql(f"INSERT INTO {table} (Note) SELECT CONCAT('n', seq) FROM seq_1_to_200")
+    source.exec_driver_sql(f"INSERT INTO {table} (Note) SELECT CONCAT('n', seq) FROM {counted(1, 200)}")
     source.commit()

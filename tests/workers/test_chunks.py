@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from dental_etl.connections import connect
 from dental_etl.run import Strategy, TableStatus
+from tests.counting import counted
 
 ROWS = 20_000
 CHUNKS = 25
@@ -18,7 +19,7 @@ PATIENT = "table('patient')"
 def large(clinic: Clinic) -> Clinic:
     """The clinic with one large table, by the owner's word: batches of 100 rows, ranges of eight."""
     clinic.source.exec_driver_sql(
-        f"INSERT INTO patient (Note) SELECT CONCAT('x', seq) FROM seq_1_to_{ROWS - 200}"
+        f"INSERT INTO patient (Note) SELECT CONCAT('x', seq) FROM {counted(1, ROWS - 200)}"
     )
     clinic.source.commit()
     overrides = clinic.settings.tables_file.with_name("tables.overrides.yml")

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from dental_etl.connections import connect
 from dental_etl.run import TableStatus
 from ops.faults.line import Line
+from tests.counting import counted
 
 NIGHT = "nightly(run_date=__import__('datetime').date(2026, 1, 30))"
 SOFT_SECONDS = 3
@@ -63,7 +64,7 @@ def test_a_reader_that_waits_for_a_locked_table_does_not_hold_its_worker_up(hast
 
 def test_its_table_goes_on_elsewhere_and_reads_no_batch_but_one_again(hasty: Clinic) -> None:
     hasty.source.exec_driver_sql(
-        f"INSERT INTO patient (Note) SELECT CONCAT('x', seq) FROM seq_1_to_{ROWS - 200}"
+        f"INSERT INTO patient (Note) SELECT CONCAT('x', seq) FROM {counted(1, ROWS - 200)}"
     )
     hasty.source.commit()
     overrides = hasty.settings.tables_file.with_name("tables.overrides.yml")

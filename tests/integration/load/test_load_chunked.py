@@ -16,13 +16,14 @@ from dental_etl.load import chunks
 from dental_etl.load.loader import LoadOptions, load_table_chunked
 from dental_etl.run import Coercion, LoadResult
 from dental_etl.tracking.status import read_load_status
+from tests.counting import counted
 
 Load = Callable[..., LoadResult]
 Copy = Callable[..., int]
 Rows = Callable[..., list[tuple[Any, ...]]]
 
 _TABLE = "CREATE TABLE histappointment (HistApptNum bigint PRIMARY KEY, AptDateTime datetime NOT NULL)"
-_TEN = "INSERT INTO histappointment SELECT seq * 10, '0000-00-00' FROM seq_1_to_10"
+_TEN = f"INSERT INTO histappointment SELECT seq * 10, '0000-00-00' FROM {counted(1, 10)}"
 _KEYS = [(number * 10,) for number in range(1, 11)]
 
 

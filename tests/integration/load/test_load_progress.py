@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from dental_etl.load.progress import LoadProgress
 from dental_etl.run import LoadResult
+from tests.counting import counted
 
 Copy = Callable[..., int]
 Load = Callable[..., LoadResult]
 
 _TABLE = "CREATE TABLE patient (PatNum bigint NOT NULL PRIMARY KEY, LName varchar(50))"
-_ROWS = "INSERT INTO patient SELECT seq, CONCAT('Test', seq) FROM seq_1_to_5000"
+_ROWS = f"INSERT INTO patient SELECT seq, CONCAT('Test', seq) FROM {counted(1, 5000)}"
 
 
 def test_a_whole_table_is_told_of_until_its_last_row(copy_whole: Copy, load: Load) -> None:

@@ -16,6 +16,7 @@ from dental_etl.load import loader
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table_chunked
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.run import Coercion, LoadResult
+from tests.counting import counted
 from tests.crashes import Killed
 
 Copy = Callable[..., int]
@@ -23,7 +24,7 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 Share = Callable[..., LoadResult]
 
 _TABLE = "CREATE TABLE histappointment (HistApptNum bigint PRIMARY KEY, AptDateTime datetime NOT NULL)"
-_HUNDRED = "INSERT INTO histappointment SELECT seq * 10, '0000-00-00' FROM seq_1_to_100"
+_HUNDRED = f"INSERT INTO histappointment SELECT seq * 10, '0000-00-00' FROM {counted(1, 100)}"
 _KEYS = [(number * 10,) for number in range(1, 101)]
 RANGES = 10
 

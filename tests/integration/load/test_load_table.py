@@ -12,6 +12,7 @@ from dental_etl.config import Settings
 from dental_etl.exceptions import DatabaseConnectionError, DataLoadingError, FencedError, TableBusyError
 from dental_etl.run import LoadResult, RefreshMode
 from dental_etl.tracking.status import read_load_status
+from tests.counting import counted
 
 Load = Callable[..., LoadResult]
 Copy = Callable[..., int]
@@ -329,13 +330,13 @@ def test_two_loads_of_one_table_do_not_meet(copy_whole: Copy, load: Load) -> Non
 def test_many_changes_are_loaded_as_a_refresh(
     copy_whole: Copy, copy_changes: Copy, load: Load, sandbox_settings: Settings
 ) -> None:
-    rows = "SELECT seq, 'x', 0 FROM seq_1_to_10001"
+    rows = f"SELECT seq, 'x', 0 FROM {counted(1, 10001)}"
     copy_whole("patient", _TABLE, f"INSERT INTO patient {rows}")
     load("patient")
     copy_changes(
         "patient",
         [],
         "UPDATE patient SET LName = 'y'",
-        "INSERT INTO etl_changed__patient SELECT seq, generation + 1 FROM seq_1_to_10001, etl_copy_status",
+        f"INSERT INTO etl_changed__patient SELECT seq, generation + 1 FROM {counted(1, 10001)}, etl_copy_status",
     )
     assert load("patient").action == "full"

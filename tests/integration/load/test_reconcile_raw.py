@@ -14,12 +14,13 @@ from sqlalchemy import Connection, text
 
 from dental_etl.reconciliation import raw
 from dental_etl.run import LoadResult
+from tests.counting import counted
 
 Copy = Callable[..., int]
 Load = Callable[..., LoadResult]
 Rows = Callable[..., list[tuple[Any, ...]]]
 CREATE = "CREATE TABLE t (id int PRIMARY KEY, name varchar(50) CHARACTER SET utf8mb4, amount double)"
-FILL = "INSERT INTO t SELECT seq, CONCAT('n', seq), seq / 8 FROM seq_1_to_500"
+FILL = f"INSERT INTO t SELECT seq, CONCAT('n', seq), seq / 8 FROM {counted(1, 500)}"
 
 
 def _spoil(analytics: Connection, statement: str) -> None:

@@ -13,12 +13,13 @@ from dental_etl.reconciliation import raw
 from dental_etl.run import LoadResult
 from dental_etl.tracking.status import record_altered, take_fence
 from dental_etl.wire.catalog import changed_table_ddl, read_schema
+from tests.counting import counted
 
 Copy = Callable[..., int]
 Load = Callable[..., LoadResult]
 Rows = Callable[..., list[tuple[Any, ...]]]
 _CREATE = "CREATE TABLE t (id int PRIMARY KEY, name varchar(50) CHARACTER SET utf8mb4, amount double)"
-_FILL = "INSERT INTO t SELECT seq * 3, CONCAT('n', seq), seq / 8 FROM seq_1_to_700"
+_FILL = f"INSERT INTO t SELECT seq * 3, CONCAT('n', seq), seq / 8 FROM {counted(1, 700)}"
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from visits import (
 
 from dental_etl.config import TableConfig
 from dental_etl.run import Severity
+from tests.counting import counted
 
 EDITS = [
     pytest.param("UPDATE visit SET Amount = 5 WHERE VisitNum = 77", id="silent-edit"),
@@ -204,7 +205,7 @@ def test_an_enums_error_value_is_no_empty_label(
         "CREATE TABLE visit (VisitNum bigint PRIMARY KEY, Kind enum('', 'a') NOT NULL, Stamp timestamp NULL) "
         "ENGINE=MyISAM"
     )
-    source_admin.exec_driver_sql("INSERT INTO visit SELECT seq, '', '2020-01-01' FROM seq_1_to_50")
+    source_admin.exec_driver_sql(f"INSERT INTO visit SELECT seq, '', '2020-01-01' FROM {counted(1, 50)}")
     night()
     source_admin.exec_driver_sql("UPDATE visit SET Kind = 0 WHERE VisitNum = 7")
     found = night().findings
