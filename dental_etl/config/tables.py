@@ -42,6 +42,8 @@ class Column(Value):
     default: str | None = None
     #: ``auto_increment``, ``on update current_timestamp()``, ``VIRTUAL GENERATED``, ...
     extra: str = ""
+    #: The replica's server does not know the source's collation; this is another one, with another order.
+    is_recollated: bool = False
 
     @property
     def is_unsigned(self) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role, Settings
 from dental_etl.connections import connect, database_errors
-from dental_etl.extract import ranges
+from dental_etl.extract import collations, ranges
 from dental_etl.extract.attempt import Attempt, table_cursor
 from dental_etl.extract.changes import create_stage, merging
 from dental_etl.extract.checkpoint import Checkpoint, Phase
@@ -67,7 +67,7 @@ def extract_chunk(
             schema = read_schema(source, settings.source.database, plan.table)
         if schema is None:
             return 0
-        schema = schema.without(plan.config.exclude_columns)
+        schema = collations.known_to(replication, schema).without(plan.config.exclude_columns)
         attempt = Attempt(
             plan=plan,
             run_id=run_id,

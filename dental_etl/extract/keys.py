@@ -28,7 +28,8 @@ _CHARSETS = frozenset({None, "utf8", "utf8mb3", "utf8mb4", "latin1", "ascii"})
 def is_pageable(schema: TableSchema) -> bool:
     """Return whether the table can be read in ranges of its primary key."""
     return bool(schema.primary_key) and all(
-        column.data_type in _PAGEABLE and column.charset in _CHARSETS for column in schema.key_columns
+        column.data_type in _PAGEABLE and column.charset in _CHARSETS and not column.is_recollated
+        for column in schema.key_columns
     )
 
 

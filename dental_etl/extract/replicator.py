@@ -163,7 +163,7 @@ def _visited(
         source,
         reader,
     ):
-        schema = structures.source_schema(source, settings.source.database, table)
+        schema = structures.source_schema(source, settings.source.database, table, replication=replication)
         schema = schema.without(order.plan.config.exclude_columns)
         attempt = Attempt(
             plan=order.plan,

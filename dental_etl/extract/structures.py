@@ -7,15 +7,15 @@ from sqlalchemy import Connection
 from dental_etl.config import Role, TableSchema
 from dental_etl.connections import database_errors
 from dental_etl.exceptions import DataExtractionError
-from dental_etl.extract import drift
+from dental_etl.extract import collations, drift
 from dental_etl.extract.attempt import Attempt
 from dental_etl.run import Stage
 from dental_etl.tracking.status import read_source_schema
 from dental_etl.wire.catalog import read_schema
 
 
-def source_schema(source: Connection, database: str, table: str) -> TableSchema:
-    """Return the structure that the source has now.
+def source_schema(source: Connection, database: str, table: str, *, replication: Connection) -> TableSchema:
+    """Return the structure that the source has now, with collations that replication knows.
 
     Raises:
         DataExtractionError: The source has no such table.
@@ -30,7 +30,7 @@ def source_schema(source: Connection, database: str, table: str) -> TableSchema:
             table=table,
             stage=Stage.EXTRACT,
         )
-    return schema
+    return collations.known_to(replication, schema)
 
 
 def copied_schema(attempt: Attempt) -> str | None:

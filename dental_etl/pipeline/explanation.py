@@ -14,7 +14,7 @@ from typing import Any
 from dental_etl.config import Role, Settings, TableConfig, TableSchema, read_overrides
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataLoadingError, ETLPipelineError
-from dental_etl.extract import drift, healing, publishing
+from dental_etl.extract import collations, drift, healing, publishing
 from dental_etl.load.preview import Preview, preview
 from dental_etl.load.raw_table import raw_table
 from dental_etl.pipeline.outlook import Outlook, look_ahead
@@ -188,9 +188,12 @@ def _source_schema(settings: Settings, config: TableConfig) -> tuple[TableSchema
     try:
         with connect(settings.source) as connection, database_errors(Role.SOURCE, table=config.table_name):
             found = read_schema(connection, settings.source.database, config.table_name)
+        if found is None:
+            return None, None
+        with connect(settings.replication) as connection:
+            return collations.known_to(connection, found).without(config.exclude_columns), None
     except ETLPipelineError as error:
         return None, error.code
-    return None if found is None else found.without(config.exclude_columns), None
 
 
 def _raw(settings: Settings, schema: TableSchema) -> tuple[Preview, str | None]:

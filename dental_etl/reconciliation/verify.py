@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from dental_etl.config import Role, Settings, TableConfig
 from dental_etl.connections import connect, database_errors
 from dental_etl.exceptions import DataError, TableBusyError
-from dental_etl.extract import keys
+from dental_etl.extract import collations, keys
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.queries import KeyRange
 from dental_etl.extract.reading import SourceReader
@@ -73,7 +73,7 @@ def verify_tables(
         settings: The three databases.
         configs: Tables.
         clock: Returns the present, aware.
-        is_deep: Take MD5 at the source, for CRC32.
+        is_deep: Take SHA-256 at the source, for CRC32.
 
     Raises:
         DeadlineError: The window closed meanwhile.
@@ -165,7 +165,7 @@ def _attempt(
     if schema is None or replica is None:
         missing = "source" if schema is None else "replication database"
         raise _unreadable(config.table_name, f"The {missing} has no table {config.table_name}.")
-    schema = schema.without(config.exclude_columns)
+    schema = collations.known_to(replication, schema).without(config.exclude_columns)
     if [c.name for c in schema.columns] != [c.name for c in replica.columns]:
         raise _unreadable(config.table_name, f"Table {config.table_name} has other columns in its replica.")
     plan = TablePlan(
