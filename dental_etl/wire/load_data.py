@@ -31,6 +31,8 @@ _TRUNCATED = 1265
 #: A line has too few fields, or too many.
 _WRONG_FIELDS = frozenset({"1261", "1262"})
 _MOST_WARNINGS = 65535
+#: MySQL 8 and later let only accounts with SESSION_VARIABLES_ADMIN keep more warnings than it comes with.
+_NOT_GRANTED = 1227
 _COLUMN = re.compile(r"for column [`'](?:[^`']*[`']\.[`'])*([^`']+)[`']")
 
 
@@ -111,12 +113,23 @@ def _enum_mode(driver: Any, row_format: RowFormat) -> Iterator[None]:
     with driver.cursor() as cursor:
         cursor.execute("SELECT @@SESSION.sql_mode, @@SESSION.max_error_count")
         mode, warnings = cursor.fetchone()
-        cursor.execute("SET SESSION sql_mode = '', max_error_count = %s", (_MOST_WARNINGS,))
+        cursor.execute("SET SESSION sql_mode = ''")
         try:
+            _keep_warnings(cursor, _MOST_WARNINGS)
             yield
         finally:
             if driver.open:
-                cursor.execute("SET SESSION sql_mode = %s, max_error_count = %s", (mode, warnings))
+                cursor.execute("SET SESSION sql_mode = %s", (mode,))
+                _keep_warnings(cursor, warnings)
+
+
+def _keep_warnings(cursor: Any, number: int) -> None:
+    """Let the server keep so many warnings, where we may; 1024 of a statement are enough for most tables."""
+    try:
+        cursor.execute("SET SESSION max_error_count = %s", (number,))
+    except pymysql.MySQLError as error:
+        if error_number(error) != str(_NOT_GRANTED):
+            raise
 
 
 def _excused_warnings(driver: Any, row_format: RowFormat) -> int:
