@@ -20,7 +20,7 @@ def verify(
     table: Annotated[
         list[str] | None, typer.Option("--table", "-t", help="This table; may be repeated. Default: all.")
     ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="MD5 at the source instead of CRC32.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="SHA-256 at the source instead of CRC32.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove source = replica = raw, every row of every column; changes nothing. Exit code 1 if one differs.

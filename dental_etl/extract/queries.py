@@ -90,7 +90,7 @@ def highest(table: str, column: Column, clock: str | None) -> str:
 
 def explain(schema: TableSchema, key_range: KeyRange, condition: str | None) -> str:
     """Ask how many rows a read would examine; reads none of them."""
-    return f"EXPLAIN {page(schema, '*', key_range, condition)}"
+    return f"EXPLAIN FORMAT=TRADITIONAL {page(schema, '*', key_range, condition)}"
 
 
 def find_index(table: str, index: str) -> str:
@@ -190,7 +190,7 @@ def checksum(schema: TableSchema, table: str) -> str:
     row = f"CONCAT_WS(0xFF, {values})"
     return (
         f"SELECT COUNT(*), COALESCE(SUM({row} IS NULL), 0), COALESCE(SUM(CRC32({row})), 0), "
-        f"COALESCE(SUM(CAST(CONV(LEFT(MD5({row}), 14), 16, 10) AS UNSIGNED)), 0) FROM {names.mysql(table)}"
+        f"COALESCE(SUM(CAST(CONV(LEFT(SHA2({row}, 256), 14), 16, 10) AS UNSIGNED)), 0) FROM {names.mysql(table)}"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from dental_etl.config import (
     DatabaseSettings,
@@ -25,6 +25,7 @@ from dental_etl.connections import ConnectionCheck, check, connect, database_err
 from dental_etl.exceptions import ArtifactsError, ConfigurationError, DatabaseError
 from dental_etl.preflight.disk import check_disk
 from dental_etl.preflight.grants import roles, writing_rights
+from dental_etl.preflight.replication import check_replication
 from dental_etl.run import Finding, Severity, Strategy
 from dental_etl.schema_analysis import tables_of
 from dental_etl.schema_analysis.classification import KeyOrder
@@ -142,7 +143,7 @@ def _database(
         if database.role is Role.SOURCE:
             return _source(settings, tables, moved, now)
         disk = check_disk(database, tables) if tables else ()
-        return [*disk, *(_local_infile(database) if database.role is Role.REPLICATION else ())]
+        return [*disk, *(check_replication(database) if database.role is Role.REPLICATION else ())]
     except DatabaseError as error:
         return [_critical("connection", f"{database.role}: {error}")]
 
@@ -268,17 +269,6 @@ def _drift(before: Tables, present: Tables) -> Iterator[Finding]:
             table=table,
             message=f"The schema moved since tables.yml: {'; '.join(messages[:_MOST_CHANGES])}{more}. "
             f"{_REMEDY_ANALYZE}",
-        )
-
-
-def _local_infile(database: DatabaseSettings) -> Iterator[Finding]:
-    with connect(database) as connection, database_errors(database.role):
-        is_on: int = connection.execute(text("SELECT @@global.local_infile")).scalar_one()
-    if not is_on:
-        yield _critical(
-            "local_infile",
-            "The replication server does not take LOAD DATA LOCAL, by which every row arrives. Set "
-            "local_infile=ON in its configuration.",
         )
 
 

@@ -28,7 +28,7 @@ class Depth(StrEnum):
     KEYS = "keys"
     #: All columns, by CRC32.
     ROWS = "rows"
-    #: All columns, by MD5.
+    #: All columns, by SHA-256.
     DEEP = "deep"
 
 

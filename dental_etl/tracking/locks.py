@@ -16,16 +16,17 @@ from dental_etl.config import Role
 from dental_etl.connections import DRIVER_ERRORS, database_errors, value_at_once
 from dental_etl.exceptions import TableBusyError
 
-# The name is made by the server: scoped by its own idea of the database, and short enough for MySQL's 64.
-_LOCK_NAME = "CONCAT('dental_etl:', SHA1(CONCAT(DATABASE(), '.', %(name)s)))"
-_TAKE_TABLE = f"SELECT GET_LOCK({_LOCK_NAME}, 0)"
-_RELEASE_TABLE = f"SELECT RELEASE_LOCK({_LOCK_NAME})"
+#: Made by the server: scoped by its own idea of the database, and short enough for MySQL's 64. SHA1 is no
+#: function of MySQL 9.6 and later any more.
+LOCK_NAME = "CONCAT('dental_etl:', LEFT(SHA2(CONCAT(DATABASE(), '.', %(name)s), 256), 40))"
+_TAKE_TABLE = f"SELECT GET_LOCK({LOCK_NAME}, 0)"
+_RELEASE_TABLE = f"SELECT RELEASE_LOCK({LOCK_NAME})"
 # Places are counted per server, not per database: it is the server that must not feel us.
 _TAKE_SLOT = "SELECT GET_LOCK(%(name)s, 0)"
 _RELEASE_SLOT = "SELECT RELEASE_LOCK(%(name)s)"
 _TAKE_ADVISORY = "SELECT CASE WHEN pg_try_advisory_lock(%(key)s) THEN 1 ELSE 0 END"
 _RELEASE_ADVISORY = "SELECT pg_advisory_unlock(%(key)s)"
-_IS_TABLE_FREE = f"SELECT IS_FREE_LOCK({_LOCK_NAME})"
+_IS_TABLE_FREE = f"SELECT IS_FREE_LOCK({LOCK_NAME})"
 # A 64-bit key stands in pg_locks as two halves.
 _IS_ADVISORY_HELD = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"

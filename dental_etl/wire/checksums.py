@@ -28,6 +28,7 @@ _DIGESTED = frozenset({
     "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection",
 })  # fmt: skip
 _CAST = frozenset({"uuid", "inet4", "inet6"})
+_FLOATING = frozenset({"float", "double", "real"})
 #: TEXT columns of a row that are taken as they are: together below the smallest packet in use, 1 MB.
 _MOST_TEXTS = 8
 
@@ -37,10 +38,11 @@ def content_checksum(schema: TableSchema, *, is_deep: bool = False) -> str:
 
     Args:
         schema: The table.
-        is_deep: Take MD5 for CRC32: half as much work again for the server, and beyond any accident.
+        is_deep: Take SHA-256 for CRC32: more work for the server, and beyond any accident. MD5 is no
+            function of MySQL 9.6 and later any more.
     """
     if is_deep:
-        digits = f"LEFT(MD5({_row(schema.columns)}), 14)"
+        digits = f"LEFT(SHA2({_row(schema.columns)}, 256), 14)"
         return f"COALESCE(SUM(CAST(CONV({digits}, 16, 10) AS UNSIGNED)), 0)"
     if not schema.primary_key:
         return f"COALESCE(SUM(CRC32({_row(schema.columns)})), 0)"
@@ -71,9 +73,11 @@ def _values(columns: Iterable[Column]) -> Iterator[str]:
 def _value(column: Column, *, is_digested: bool) -> str:
     name, kind = mysql(column.name), column.data_type
     if kind in _DIGESTED or is_digested:
-        return f"MD5({name})"
-    if kind == "float":
-        return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
+        return f"SHA2({name}, 256)"
+    if kind in _FLOATING:
+        # The text of a FLOAT has six digits; as a double it keeps all. MySQL has a zero with a minus, which
+        # MariaDB does not know; here it loses it.
+        return f"({name} + 0e0)"
     if kind == "bit" or (kind == "enum" and not column.has_uncertain_labels):
         return f"({name} + 0)"  # an ENUM's index: the error value and an empty label are both ''
     if kind in _CAST:

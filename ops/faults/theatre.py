@@ -26,7 +26,7 @@ from dental_etl.sandbox import clinic, mariadb, processes, servers
 from dental_etl.sandbox.state import REPLICATION_DATABASE, Sandbox, Server, ServerName
 from dental_etl.schema_analysis import analyze
 from dental_etl.tracking import ledger
-from dental_etl.tracking.locks import advisory_key
+from dental_etl.tracking.locks import LOCK_NAME, advisory_key
 from dental_etl.tracking.migrations import migrate
 from dental_etl.tracking.run_row import RunRow
 from ops.faults import verdict
@@ -58,7 +58,7 @@ HOSTS: Mapping[str, tuple[tuple[Queue, ...], int]] = {
 }
 _LOCK_HOLDER = (
     "SELECT SUBSTRING_INDEX(host, ':', -1) FROM information_schema.processlist "
-    "WHERE id = IS_USED_LOCK(CONCAT('dental_etl:', SHA1(CONCAT(DATABASE(), '.', %s))))"
+    f"WHERE id = IS_USED_LOCK({LOCK_NAME})"
 )
 _LOAD_HOLDER = text(
     "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
@@ -325,7 +325,7 @@ class Theatre:
 
     def _extract_port(self, table: str) -> int | None:
         with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
-            cursor.execute(_LOCK_HOLDER, (f"extract.{table}",))
+            cursor.execute(_LOCK_HOLDER, {"name": f"extract.{table}"})
             row = cursor.fetchone()
         return self.replication_line.clients.get(int(row[0])) if row else None
 
