@@ -180,10 +180,11 @@ def _from_mysql(kind: str) -> Canonical:
         return int
     if kind == "decimal":
         return lambda value: Decimal(value.decode())
+    # MySQL has a zero with a minus. MariaDB does not, so a replica there loses it.
     if kind == "double":
-        return lambda value: struct.pack("d", float(value))
+        return lambda value: struct.pack("d", float(value) + 0.0)
     if kind == "float":
-        return lambda value: struct.pack("f", float(value))
+        return lambda value: struct.pack("f", float(value) + 0.0)
     if kind == "bit":
         return lambda value: int.from_bytes(value, "big")
     if kind in _MOMENTS:
@@ -199,9 +200,9 @@ def _from_mysql(kind: str) -> Canonical:
 
 def _from_postgres(kind: str) -> Canonical:
     if kind == "float":
-        return lambda value: struct.pack("f", value)
+        return lambda value: struct.pack("f", value + 0.0)
     if kind == "double":
-        return lambda value: struct.pack("d", value)
+        return lambda value: struct.pack("d", value + 0.0)
     if kind == "bit":
         return int
     if kind in _MOMENTS:
