@@ -32,7 +32,12 @@ def up(
     seed: Seed = 1,
     directory: Directory = SANDBOX,
 ) -> None:
-    """Start the servers; create and fill the clinic if there is none."""
+    """Start the servers; create and fill the clinic if there is none.
+
+    The two MySQL databases are served by this machine's MariaDB. SANDBOX_SOURCE_SERVER and
+    SANDBOX_REPLICATION_SERVER name another program when the sandbox is made: mysqld, its path, or a
+    script of that name.
+    """
     started = time.monotonic()
     sandbox = servers.up(directory)
     if not clinic.exists(sandbox):

@@ -15,7 +15,7 @@ import pymysql
 
 from dental_etl.exceptions import SandboxError
 from dental_etl.run import Value
-from dental_etl.sandbox import mariadb
+from dental_etl.sandbox import family
 from dental_etl.sandbox.schema import Table, statements, tables
 from dental_etl.sandbox.state import LOOPBACK, SOURCE_DATABASE, Sandbox
 from dental_etl.sandbox.synthetic import Row, generate
@@ -101,7 +101,7 @@ def connect(sandbox: Sandbox) -> Iterator[pymysql.Connection[pymysql.cursors.Cur
             out: it may quote rows.
     """
     try:
-        with closing(mariadb.connect(sandbox.source)) as connection:
+        with closing(family.connect(sandbox.source)) as connection:
             yield connection
     except pymysql.MySQLError as error:
         number = error.args[0] if error.args else "unknown"

@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 
 from dental_etl.exceptions import SandboxError
+from dental_etl.sandbox.state import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,11 @@ _POSTGRES_FOLDERS = (
     "/usr/local/opt/postgresql@*/bin",
 )
 _POLICY = Path("/usr/sbin/policy-rc.d")
-_LOCATIONS = {
-    "mariadbd": ("mariadbd",),
-    "mariadb-install-db": ("mariadb-install-db",),
-    "redis-server": ("redis-server",),
+_NEEDED = {
+    Kind.MARIADB: ("mariadbd", "mariadb-install-db"),
+    Kind.MYSQL: (),  # somebody said where it is
+    Kind.POSTGRES: ("postgres", "initdb"),
+    Kind.REDIS: ("redis-server",),
 }
 
 
@@ -39,7 +41,7 @@ def program(name: str) -> str:
     Raises:
         SandboxError: It is not installed; the message names the command that installs it.
     """
-    path = _postgres_program(name) if name in {"postgres", "initdb"} else _plain_program(name)
+    path = _path(name)
     if path is None:
         raise SandboxError(
             f"{name} is not installed, which the sandbox needs. Run as root: "
@@ -48,25 +50,24 @@ def program(name: str) -> str:
     return path
 
 
-def ensure_installed() -> None:
-    """Install what is missing when we are root on a Debian system, else say what to install.
+def ensure_installed(kinds: Collection[Kind]) -> None:
+    """Install what these servers miss when we are root on a Debian system, else say what to install.
 
     Raises:
         SandboxError: Something is missing, and installing it is not ours to do or failed.
     """
-    if _missing() and os.geteuid() == 0 and shutil.which("apt-get"):
+    if _missing(kinds) and os.geteuid() == 0 and shutil.which("apt-get"):
         _install()
-    for name in _missing():
+    for name in _missing(kinds):
         program(name)
 
 
-def _missing() -> list[str]:
-    names = (*_LOCATIONS, "postgres", "initdb")
-    return [
-        name
-        for name in names
-        if (_postgres_program(name) if name in {"postgres", "initdb"} else _plain_program(name)) is None
-    ]
+def _missing(kinds: Collection[Kind]) -> list[str]:
+    return [name for kind in sorted(set(kinds)) for name in _NEEDED[kind] if _path(name) is None]
+
+
+def _path(name: str) -> str | None:
+    return _postgres_program(name) if name in {"postgres", "initdb"} else _plain_program(name)
 
 
 def _plain_program(name: str) -> str | None:

@@ -20,9 +20,9 @@ from pathlib import Path
 from signal import Signals
 
 from dental_etl.exceptions import SandboxError
-from dental_etl.sandbox import broker, mariadb, postgres, processes, programs, state
+from dental_etl.sandbox import broker, choice, family, mariadb, mysql, postgres, processes, programs, state
 from dental_etl.sandbox.ports import free_ports, is_free
-from dental_etl.sandbox.state import Sandbox, Server, ServerName, ServerStatus
+from dental_etl.sandbox.state import Kind, Sandbox, Server, ServerName, ServerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +57,24 @@ class _Program:
     settle: Callable[[Server], None]
 
 
-_MARIADB = _Program(
-    account=mariadb.ACCOUNT,
-    stop_signal=mariadb.STOP_SIGNAL,
-    prepare=mariadb.prepare,
-    start=mariadb.start,
-    is_ready=mariadb.is_ready,
-    settle=mariadb.settle,
-)
 _PROGRAMS = {
-    ServerName.SOURCE: _MARIADB,
-    ServerName.REPLICATION: _MARIADB,
-    ServerName.ANALYTICS: _Program(
+    Kind.MARIADB: _Program(
+        account=family.ACCOUNT,
+        stop_signal=family.STOP_SIGNAL,
+        prepare=mariadb.prepare,
+        start=mariadb.start,
+        is_ready=family.is_ready,
+        settle=mariadb.settle,
+    ),
+    Kind.MYSQL: _Program(
+        account=family.ACCOUNT,
+        stop_signal=family.STOP_SIGNAL,
+        prepare=mysql.prepare,
+        start=mysql.start,
+        is_ready=family.is_ready,
+        settle=mysql.settle,
+    ),
+    Kind.POSTGRES: _Program(
         account=postgres.ACCOUNT,
         stop_signal=postgres.STOP_SIGNAL,
         prepare=postgres.prepare,
@@ -76,7 +82,7 @@ _PROGRAMS = {
         is_ready=postgres.is_ready,
         settle=postgres.settle,
     ),
-    ServerName.BROKER: _Program(
+    Kind.REDIS: _Program(
         account=broker.ACCOUNT,
         stop_signal=broker.STOP_SIGNAL,
         prepare=broker.prepare,
@@ -94,13 +100,15 @@ def up(directory: Path) -> Sandbox:
         directory: Of the sandbox, usually ``.sandbox`` in the project.
 
     Raises:
-        SandboxError: A program is missing, or a server did not start.
+        SandboxError: A program is missing, a server did not start, or the environment names another
+            kind of server than the one that made the data.
     """
-    programs.ensure_installed()
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory):
-        sandbox = state.load(directory) or _new(directory)
+        saved = state.load(directory)
+        sandbox = choice.check(saved) if saved else choice.choose(_new(directory))
+        programs.ensure_installed([server.kind for server in sandbox.servers])
         state.save(sandbox)
         with ThreadPoolExecutor(max_workers=len(ServerName)) as pool:
             sandbox = state.with_servers(sandbox, list(pool.map(_ensure_running, sandbox.servers)))
@@ -187,10 +195,10 @@ def _is_reachable(directory: Path) -> bool:
 
 def _ensure_running(server: Server) -> Server:
     if processes.find(server.directory) and _becomes_ready(server):
-        _PROGRAMS[server.name].settle(server)
+        _PROGRAMS[server.kind].settle(server)
         return server
     for _ in range(_ATTEMPTS):
-        processes.stop(server.directory, _PROGRAMS[server.name].stop_signal)
+        processes.stop(server.directory, _PROGRAMS[server.kind].stop_signal)
         if not is_free(server.port):
             server = replace(server, port=free_ports(1)[0])
         if _start(server):
@@ -200,7 +208,7 @@ def _ensure_running(server: Server) -> Server:
 
 def _start(server: Server) -> bool:
     started = time.monotonic()
-    kind = _PROGRAMS[server.name]
+    kind = _PROGRAMS[server.kind]
     account = processes.server_account(kind.account)
     if not (server.directory / _READY_MARK).exists():
         _prepare(server, kind, account)
@@ -228,7 +236,7 @@ def _becomes_ready(server: Server) -> bool:
     """Wait until the server answers; stop waiting when its process is gone."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        if _PROGRAMS[server.name].is_ready(server):
+        if _PROGRAMS[server.kind].is_ready(server):
             return True
         if not processes.find(server.directory):
             return False
@@ -245,14 +253,14 @@ def _stop_all(directory: Path) -> None:
 
 
 def _stop(server: Server) -> None:
-    processes.stop(server.directory, _PROGRAMS[server.name].stop_signal)
+    processes.stop(server.directory, _PROGRAMS[server.kind].stop_signal)
 
 
 def _status(server: Server) -> ServerStatus:
     found = processes.find(server.directory)
     return ServerStatus(
         name=server.name,
-        is_running=bool(found) and _PROGRAMS[server.name].is_ready(server),
+        is_running=bool(found) and _PROGRAMS[server.kind].is_ready(server),
         port=server.port,
         pid=found[0].pid if found else None,
         directory=server.directory,

@@ -23,14 +23,32 @@ LOOPBACK = "127.0.0.1"
 
 
 class ServerName(StrEnum):
-    #: MariaDB with MyISAM tables, as it stands in a clinic.
+    #: MariaDB or MySQL with MyISAM tables, as it stands in a clinic.
     SOURCE = "source"
-    #: MariaDB of our own, InnoDB.
+    #: MariaDB or MySQL of our own, InnoDB.
     REPLICATION = "replication"
     #: PostgreSQL.
     ANALYTICS = "analytics"
     #: Redis, which carries the messages.
     BROKER = "broker"
+
+
+class Kind(StrEnum):
+    """What serves; the data of one kind are of no use to another."""
+
+    MARIADB = "mariadb"
+    MYSQL = "mysql"
+    POSTGRES = "postgres"
+    REDIS = "redis"
+
+
+#: What serves where nobody chose.
+KINDS = {
+    ServerName.SOURCE: Kind.MARIADB,
+    ServerName.REPLICATION: Kind.MARIADB,
+    ServerName.ANALYTICS: Kind.POSTGRES,
+    ServerName.BROKER: Kind.REDIS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +63,9 @@ class Server:
     password: str = field(repr=False)
     #: Of the account that the sandbox uses itself.
     admin_password: str = field(repr=False)
+    kind: Kind
+    #: Path of its program; None for the one that is found on this machine.
+    program: str | None = None
 
     @property
     def data_directory(self) -> Path:
@@ -127,6 +148,7 @@ def new_sandbox(directory: Path, servers_directory: Path, ports: list[int]) -> S
             port=port,
             password=secrets.token_hex(16),
             admin_password=secrets.token_hex(16),
+            kind=KINDS[name],
         )
         for name, port in zip(ServerName, ports, strict=True)
     }
@@ -154,6 +176,8 @@ def save(sandbox: Sandbox) -> None:
             "port": server.port,
             "password": server.password,
             "admin_password": server.admin_password,
+            "kind": server.kind,
+            "program": server.program,
         }
         for server in sandbox.servers
     }
@@ -179,6 +203,8 @@ def _server(name: ServerName, state: dict[str, Any]) -> Server:
         port=int(raw["port"]),
         password=raw["password"],
         admin_password=raw["admin_password"],
+        kind=Kind(raw.get("kind", KINDS[name])),
+        program=raw.get("program"),
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dental_etl.sandbox import mariadb, servers
+from dental_etl.sandbox import family, servers
 
 #: What a desk does: mostly looks, often changes, sometimes adds.
 READ, CHANGE, ADD = "read", "change", "add"
@@ -37,7 +37,7 @@ def main(directory: str, seed: str, period_ms: str, *tables: str) -> None:
         tables: Name and rows of each, ``procedurelog:100000``.
     """
     source = servers.find(Path(directory)).source
-    desk = _Desk(mariadb.connect(source), int(seed), [_named(table) for table in tables])
+    desk = _Desk(family.connect(source), int(seed), [_named(table) for table in tables])
     for _ in range(20):  # connections, plans and imports are warm before anything counts
         desk.work(READ)
     _say("ready")

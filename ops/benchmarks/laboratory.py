@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 
 from dental_etl.config import DictConfigProvider, Settings, load_settings
-from dental_etl.sandbox import mariadb, processes, servers
+from dental_etl.sandbox import family, processes, servers
 from dental_etl.sandbox.state import (
     ADMIN_USER,
     ANALYTICS_DATABASE,
@@ -55,7 +55,7 @@ class Laboratory:
 
     def mysql(self, server: Server) -> Any:
         """Connect to a MariaDB server with every right."""
-        return contextlib.closing(mariadb.connect(server))
+        return contextlib.closing(family.connect(server))
 
     @contextlib.contextmanager
     def postgres(self, database: str = ANALYTICS_DATABASE) -> Iterator[Any]:

@@ -27,7 +27,7 @@ from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.plan import plan_table
 from dental_etl.run import Category, ExtractResult, RefreshMode, Strategy
-from dental_etl.sandbox import mariadb, servers
+from dental_etl.sandbox import family, servers
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 
@@ -117,7 +117,7 @@ def _walk(
 
 
 def _make(sandbox: Sandbox, rows: int) -> None:
-    with closing(mariadb.connect(sandbox.source)) as connection, connection.cursor() as cursor:
+    with closing(family.connect(sandbox.source)) as connection, connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TABLE {_TABLE} (Id bigint NOT NULL PRIMARY KEY, Amount double NOT NULL, Note varchar(200) NOT "
             "NULL, Stamp timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()) ENGINE=MyISAM"
@@ -132,7 +132,7 @@ def _make(sandbox: Sandbox, rows: int) -> None:
 def _change(sandbox: Sandbox, turn: int) -> int:
     """Change one row in a hundred, and let what changed before be long ago."""
     every = 100 // _CHANGED_PERCENT
-    with closing(mariadb.connect(sandbox.source)) as connection, connection.cursor() as cursor:
+    with closing(family.connect(sandbox.source)) as connection, connection.cursor() as cursor:
         cursor.execute(f"UPDATE {_TABLE} SET Stamp = '2020-01-01' WHERE Stamp > '2021-01-01'")
         cursor.execute(f"UPDATE {_TABLE} SET Amount = Amount + 1 WHERE MOD(Id, {every}) = {turn % every}")
         changed = int(cursor.rowcount)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from dental_etl.connections import connect
 from dental_etl.run import Stage, TableStatus
-from dental_etl.sandbox import mariadb
+from dental_etl.sandbox import family
 from dental_etl.sandbox.state import REPLICATION_DATABASE, SOURCE_USER, ServerName
 from dental_etl.tracking import ledger
 from ops.faults import verdict
@@ -189,7 +189,7 @@ def deadline_in_a_large_table(theatre: Theatre) -> None:
 
 
 def _source_queries(theatre: Theatre) -> int:
-    with closing(mariadb.connect(theatre.sandbox.source)) as connection, connection.cursor() as cursor:
+    with closing(family.connect(theatre.sandbox.source)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s AND command = 'Query'",
             (SOURCE_USER,),

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from dental_etl.config import DictConfigProvider, Settings, load_settings
 from dental_etl.connections import connect
 from dental_etl.run import Stage, TableResult, TableStatus, new_run_id
-from dental_etl.sandbox import clinic, mariadb, processes, servers
+from dental_etl.sandbox import clinic, family, processes, servers
 from dental_etl.sandbox.state import REPLICATION_DATABASE, Sandbox, Server, ServerName
 from dental_etl.schema_analysis import analyze
 from dental_etl.tracking import ledger
@@ -192,7 +192,7 @@ class Theatre:
 
     def _empty_replication(self) -> None:
         folder = self.sandbox.replication.data_directory / REPLICATION_DATABASE
-        with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
+        with closing(family.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
             for (name,) in cursor.fetchall():
                 cursor.execute(f"DROP TABLE `{name}`")
@@ -324,7 +324,7 @@ class Theatre:
         return next((worker for worker in workers if _has_port(worker, port)), None)
 
     def _extract_port(self, table: str) -> int | None:
-        with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
+        with closing(family.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
             cursor.execute(_LOCK_HOLDER, {"name": f"extract.{table}"})
             row = cursor.fetchone()
         return self.replication_line.clients.get(int(row[0])) if row else None
@@ -337,7 +337,7 @@ class Theatre:
 
     def has_checkpoint(self, table: str) -> bool:
         """Tell whether some of the table's batches are committed, and not all."""
-        with closing(mariadb.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
+        with closing(family.connect(self.sandbox.replication)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT checkpoint FROM etl_copy_status WHERE table_name = %s", (table,))
             row = cursor.fetchone()
         return bool(row and row[0] and json.loads(row[0])["position"])

@@ -28,7 +28,7 @@ from dental_etl.exceptions import ETLPipelineError
 from dental_etl.reconciliation import comparison, fingerprint, ranges
 from dental_etl.report import RunReport
 from dental_etl.run import RefreshMode
-from dental_etl.sandbox import mariadb
+from dental_etl.sandbox import family
 from dental_etl.sandbox.state import Sandbox
 from tests.comparison import differences
 from tests.crashes import Killed, process_dies_at, session_ends_at
@@ -202,7 +202,7 @@ def _pick(table: Table, column: int) -> str:
 def clinic(sandbox: Sandbox, sandbox_settings: Settings, tmp_path: Path) -> Callable[[], Clinic]:
     def kill(port: int, session: int) -> None:
         server = next(one for one in (sandbox.source, sandbox.replication) if one.port == port)
-        connection = mariadb.connect(server)
+        connection = family.connect(server)
         with connection.cursor() as cursor:
             cursor.execute(f"KILL {session}")
         connection.close()

@@ -33,7 +33,7 @@ from dental_etl.reconciliation import comparison, ranges
 from dental_etl.reconciliation.raw import prove_raw
 from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, ExtractResult, RefreshMode, Severity, Strategy
-from dental_etl.sandbox import mariadb
+from dental_etl.sandbox import family
 from dental_etl.sandbox.state import SOURCE_DATABASE, Sandbox
 from dental_etl.tracking.status import ensure_copy_status, read_copy_status
 from tests.comparison import differences
@@ -169,7 +169,7 @@ class Ledger:
         connection.close()
 
     def _open(self) -> Any:
-        connection = mariadb.connect(self.sandbox.source)
+        connection = family.connect(self.sandbox.source)
         connection.select_db(SOURCE_DATABASE)
         return connection
 

@@ -17,7 +17,7 @@ import pytest
 
 from dental_etl.config import DictConfigProvider, Role, load_settings
 from dental_etl.connections import check
-from dental_etl.sandbox import mariadb, servers
+from dental_etl.sandbox import family, servers
 from dental_etl.sandbox.change import ChangeKind, Violence, change
 from dental_etl.sandbox.clinic import create
 from dental_etl.sandbox.state import SOURCE_DATABASE, SOURCE_USER, Sandbox
@@ -59,7 +59,7 @@ def clinic(running: Sandbox) -> Sandbox:
 
 
 def _ask(sandbox: Sandbox, statement: str) -> list[tuple[Any, ...]]:
-    with closing(mariadb.connect(sandbox.source)) as connection, connection.cursor() as cursor:
+    with closing(family.connect(sandbox.source)) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return list(cursor.fetchall())
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from dental_etl.config import Settings
 from dental_etl.config.tables import TableSchema
 from dental_etl.connections import engine
-from dental_etl.sandbox import mariadb
+from dental_etl.sandbox import family
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.wire import packets
 from dental_etl.wire.catalog import create_table_ddl, read_schema
@@ -266,7 +266,7 @@ def test_a_text_of_64_mib_takes_twice_its_size_in_memory(hops: Hops) -> None:
 def test_a_value_beyond_the_largest_packet_arrives(hops: Hops, sandbox: Sandbox, server: str) -> None:
     hops.create("longtext", "repeat('x', 3000000)")
     session: Connection = getattr(hops, server)
-    with closing(mariadb.connect(getattr(sandbox, server))) as admin, admin.cursor() as cursor:
+    with closing(family.connect(getattr(sandbox, server))) as admin, admin.cursor() as cursor:
         cursor.execute("SET GLOBAL max_allowed_packet = 1048576")
         try:
             _renew(session)

@@ -18,9 +18,18 @@ from dental_etl.config import DatabaseSettings, Role, Settings
 from dental_etl.connections import check, connect
 from dental_etl.load.postgres_schema import create_table
 from dental_etl.load.raw_table import raw_table
-from dental_etl.sandbox import mariadb, processes
+from dental_etl.sandbox import family, mariadb, processes
+from dental_etl.sandbox import mysql as mysql_server
 from dental_etl.sandbox.ports import free_ports
-from dental_etl.sandbox.state import ADMIN_USER, ANALYTICS_DATABASE, LOOPBACK, Sandbox, Server, ServerName
+from dental_etl.sandbox.state import (
+    ADMIN_USER,
+    ANALYTICS_DATABASE,
+    LOOPBACK,
+    Kind,
+    Sandbox,
+    Server,
+    ServerName,
+)
 from dental_etl.wire import packets
 from dental_etl.wire.catalog import create_table_ddl, read_schema
 from dental_etl.wire.copy_feed import copy_rows
@@ -61,24 +70,25 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def secure_mysql(sandbox: Sandbox, certificates: Path) -> Iterator[Server]:
-    """A MariaDB server whose account is let in over TLS only."""
+    """A server whose account is let in over TLS only."""
     directory = sandbox.replication.directory.with_name("tls")
     shutil.rmtree(directory, ignore_errors=True)
     server = replace(
         sandbox.replication, name=ServerName.REPLICATION, directory=directory, port=free_ports(1)[0]
     )
-    account = processes.server_account(mariadb.ACCOUNT)
+    kind = {Kind.MARIADB: mariadb, Kind.MYSQL: mysql_server}[server.kind]
+    account = processes.server_account(family.ACCOUNT)
     processes.make_directory(directory, account)
     for name in ("ca.pem", "server.pem", "server.key"):
         _give(certificates / name, directory / name, account)
-    mariadb.prepare(server, account)
+    kind.prepare(server, account)
     words = (f"--ssl-{kind}={directory / name}" for kind, name in _FILES.items())
-    mariadb.start(server, account, tuple(words))
+    kind.start(server, account, tuple(words))
     try:
         _wait_for(server)
         yield server
     finally:
-        processes.stop(directory, mariadb.STOP_SIGNAL)
+        processes.stop(directory, family.STOP_SIGNAL)
         shutil.rmtree(directory)
 
 
@@ -93,7 +103,7 @@ def _give(file: Path, to: Path, account: str | None) -> None:
 
 def _wait_for(server: Server) -> None:
     deadline = time.monotonic() + 60
-    while not mariadb.is_ready(server):
+    while not family.is_ready(server):
         assert time.monotonic() < deadline, f"the server did not start; see {server.log_file}"
         time.sleep(0.1)
 
@@ -107,7 +117,7 @@ def mysql(secure_mysql: Server, sandbox_settings: Settings, certificates: Path) 
         ssl_mode="verify-full",
         ssl_ca=str(certificates / "ca.pem"),
     )
-    with closing(mariadb.connect(secure_mysql)) as admin, admin.cursor() as cursor:
+    with closing(family.connect(secure_mysql)) as admin, admin.cursor() as cursor:
         cursor.execute(f"ALTER USER '{settings.user}'@'{LOOPBACK}' REQUIRE SSL")
         for statement in ("DROP TABLE IF EXISTS clinic, replica", _CREATE, _FILL):
             cursor.execute(statement)
