@@ -3,7 +3,7 @@
 BIN := .venv/bin
 # Two processes, each with servers of its own: many tests wait for a worker or a server.
 TWICE := -n 2 --dist loadfile
-.PHONY: help venv lint test test-all demo bench faults soak down clean
+.PHONY: help venv lint test test-all test-mysql demo bench faults soak down clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ test: lint ## lint, then the tests, on private servers
 
 test-all: lint ## the same with the slow ones: marts built twice, a foreign schema, rough days
 	$(BIN)/python -m pytest tests $(TWICE)
+
+test-mysql: lint ## the tests with a MySQL as the clinic's server: SERVER=/usr/sbin/mysqld; REPLICA= for ours
+	SANDBOX_SOURCE_SERVER=$(or $(SERVER),mysqld) SANDBOX_REPLICATION_SERVER=$(REPLICA) \
+	$(BIN)/python -m pytest tests -m "not slow" $(TWICE)
 
 demo: venv ## play the next night on a synthetic clinic: servers, workers, beat, Flower, dbt
 	@$(BIN)/dental-etl demo
