@@ -17,14 +17,17 @@ from dental_etl.config import DatabaseSettings, Role
 # Strict, so that a value that does not fit is an error and not a different value. Zero dates are
 # real data here. unique_checks stays on: off, MariaDB takes a bulk path that costs more CPU.
 _REPLICATION = "time_zone='+00:00', sql_mode='STRICT_ALL_TABLES', foreign_key_checks=0, unique_checks=1"
+# A slow replica must not get the read killed. A host that lost its power says no goodbye: the server ends
+# its session, and with it its place, in half an hour. What MySQL 8 and later tell of tables is a day old
+# unless they are asked for the present; MariaDB leaves out what is meant for them.
+_SOURCE = (
+    "time_zone='+00:00', sql_mode='', net_write_timeout=600, wait_timeout=1800 "
+    "/*!80000 , information_schema_stats_expiry=0 */"
+)
 #: Every session runs in UTC: a local TIMESTAMP inside the autumn hour cannot be read back.
 _MYSQL_SESSIONS = {
-    # Reads only, whatever the account may do; a slow replica must not get the read killed. A host that lost
-    # its power says no goodbye: the server ends its session, and with it its place, in half an hour.
-    Role.SOURCE: (
-        "SET SESSION time_zone='+00:00', net_write_timeout=600, wait_timeout=1800, sql_mode=''",
-        "SET SESSION TRANSACTION READ ONLY",
-    ),
+    # Reads only, whatever the account may do.
+    Role.SOURCE: (f"SET SESSION {_SOURCE}", "SET SESSION TRANSACTION READ ONLY"),
     Role.REPLICATION: (f"SET SESSION {_REPLICATION}",),
 }
 #: What the driver and we have set up in a session, after the server has forgotten all of it.
