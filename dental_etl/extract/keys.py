@@ -69,6 +69,13 @@ def up_to(schema: TableSchema, key: Key) -> str:
     return _compare(schema.primary_key, key, "<", "<=")
 
 
+def within(schema: TableSchema, parts: Sequence[tuple[int, int]]) -> str:
+    """Return the condition for a whole-number key that lies in one of some parts: looks into the index once each."""
+    column = names.mysql(schema.primary_key[0])
+    terms = (f"{column} BETWEEN {int(first)} AND {int(last)}" for first, last in parts)
+    return f"({' OR '.join(terms)})"
+
+
 def from_row(schema: TableSchema, row: Sequence[Any]) -> Key:
     """Return a key from a row of `select_list`.
 

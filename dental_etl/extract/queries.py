@@ -38,9 +38,8 @@ class KeyRange:
 
     after: Key | None = None
     up_to: Key | None = None
-    #: Of a whole-number key: only the slots of this width with these numbers.
-    width: int = 1
-    slots: tuple[int, ...] = ()
+    #: Of a whole-number key: only what lies between these, first and last included; all when empty.
+    parts: tuple[tuple[int, int], ...] = ()
 
     def conditions(self, schema: TableSchema) -> list[str]:
         terms = []
@@ -48,8 +47,8 @@ class KeyRange:
             terms.append(keys.after(schema, self.after))
         if self.up_to is not None:
             terms.append(keys.up_to(schema, self.up_to))
-        if self.slots:
-            terms.append(f"{keys.slot(schema, self.width)} IN ({', '.join(map(str, self.slots))})")
+        if self.parts:
+            terms.append(keys.within(schema, self.parts))
         return terms
 
 

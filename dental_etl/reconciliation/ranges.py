@@ -58,13 +58,13 @@ def contents(schema: TableSchema, key_range: KeyRange, depth: Depth = Depth.ROWS
 
 
 def slots(schema: TableSchema, key_range: KeyRange, width: int) -> str:
-    """Select number, rows and checksum of every slot of a range of a whole-number key.
+    """Select number, rows and checksum of every slot of a range of a whole-number key, each as one text.
 
-    One pass over the rows, as `contents`, and a small temporary table.
+    One pass over the rows, as `contents`, and a small temporary table: a tenth more work.
     """
     slot = keys.slot(schema, width)
     return (
-        f"SELECT {slot}, COUNT(*), {checksums.content_checksum(schema)} "
+        f"SELECT CONCAT_WS(',', {slot}, COUNT(*), {checksums.content_checksum(schema)}) "
         f"FROM {_source(schema, key_range)} GROUP BY {slot} ORDER BY NULL"
     )
 

@@ -11,7 +11,7 @@ from dental_etl.extract.brake import require_deletes_allowed
 from dental_etl.extract.changes import create_stage, write_changes
 from dental_etl.extract.queries import GONE, STAGE, KeyRange
 from dental_etl.reconciliation import ranges
-from dental_etl.reconciliation.comparison import Compared, compare
+from dental_etl.reconciliation.comparison import Compared, compare_again
 from dental_etl.tracking.status import CopiedBatch, next_generation, record_batch
 from dental_etl.wire import names
 from dental_etl.wire.load_data import load_data
@@ -50,7 +50,7 @@ def mend(attempt: Attempt, differing: Sequence[Compared], *, replica_rows: int) 
         _repair(attempt, [one.key_range for one in left], replica_rows)
         before, left = (
             left,
-            [again for one in left if not (again := compare(attempt, one.key_range)).is_equal],
+            [again for one in left if not (again := compare_again(attempt, one)).is_equal],
         )
         if not left:
             return []

@@ -123,18 +123,23 @@ class SourceProver:
         require_deletes_allowed(
             attempt, rows=replica_rows, gone=attempt.rows_deleted + max(0, replica_rows - source_rows)
         )
-        policy = attempt.plan.config.reconcile
+        policy, is_changed = attempt.plan.config.reconcile, self._is_changed(attempt)
         if comparison.fits_one_scan(attempt, max(source_rows, replica_rows)):
-            whole = comparison.compare_all(attempt, source_rows, replica_rows)
+            whole = comparison.compare_all(attempt, source_rows, replica_rows, is_changed=is_changed)
             self._mend(attempt, tally, [whole], replica_rows)
             return self._finish(attempt, tally)
         if is_whole or policy == "nightly" or self._is_gap_too_long:
-            self._mend(attempt, tally, comparison.steps(attempt, None), replica_rows)
+            self._mend(attempt, tally, comparison.steps(attempt, None, is_changed=is_changed), replica_rows)
             return self._finish(attempt, tally)
         if policy == "audit":
             # Rows of such a table are only added, so deletes and additions show in the keys alone.
             self._mend(attempt, tally, comparison.steps(attempt, None, Depth.KEYS), replica_rows)
         return self._rotate(attempt, tally, replica_rows)
+
+    def _is_changed(self, attempt: Attempt) -> bool:
+        """Tell whether rows are likely to differ: some did already, or the table was written since it was compared."""
+        is_written = self._fingerprint is not None and self._fingerprint != self._status.fingerprint
+        return attempt.rows_written > 0 or is_written
 
     def _mend(self, attempt: Attempt, tally: _Tally, compared: Iterable[Compared], replica_rows: int) -> None:
         leaves: list[Compared] = []
@@ -152,7 +157,9 @@ class SourceProver:
         """Go on where the last night stopped, as far as the budget goes; at most once around."""
         until_seconds = attempt.reader.totals.seconds + self._budget_seconds
         least_rows = tally.compared_rows + replica_rows // _ROTATION_NIGHTS
-        stretches = _Stretches(comparison.steps(attempt, self._begin_round()))
+        stretches = _Stretches(
+            comparison.steps(attempt, self._begin_round(), is_changed=self._is_changed(attempt))
+        )
         for stretch in stretches:
             self._mend(attempt, tally, stretch, replica_rows)
             if stretches.is_done:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from dental_etl.config import Settings
 from dental_etl.exceptions import ETLPipelineError
-from dental_etl.reconciliation import comparison, fingerprint, ranges
+from dental_etl.reconciliation import comparison, fingerprint, ranges, slots
 from dental_etl.report import RunReport
 from dental_etl.run import RefreshMode
 from dental_etl.sandbox import family
@@ -216,6 +216,9 @@ def tiny_ranges() -> Iterator[None]:
         patch.object(ranges, "LEAF_ROWS", 6),
         patch.object(ranges, "PARTS", 3),
         patch.object(comparison, "WHOLE_ROWS", 15),
+        patch.object(comparison, "AT_ONCE_ROWS", 3),
+        patch.object(slots, "SLOT_ROWS", 3),
+        patch.object(slots, "_MOST_PARTS", 2),
         patch.object(comparison, "_FIRST_ROWS", 20),
         # Nobody writes while a night looks, so a table that rests for a second tells already.
         patch.object(fingerprint, "_MARGIN_SECONDS", 0),

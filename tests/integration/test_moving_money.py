@@ -215,6 +215,7 @@ def accounts(sandbox: Sandbox, sandbox_settings: Settings, tmp_path: Path) -> It
     with (
         patch.object(ranges, "LEAF_ROWS", 50),
         patch.object(comparison, "WHOLE_ROWS", 100),
+        patch.object(comparison, "AT_ONCE_ROWS", 20),
         patch.object(comparison, "_FIRST_ROWS", 100),
         patch.object(comparison, "_MOST_ROWS", 200),
     ):

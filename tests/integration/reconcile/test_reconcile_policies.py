@@ -83,7 +83,7 @@ def test_a_window_that_closes_over_the_comparison_keeps_the_changes(
 ) -> None:
     night()
     visits.exec_driver_sql("UPDATE visit SET Amount = 5, Stamp = NOW() WHERE VisitNum = 77")
-    monkeypatch.setattr(comparison, "compare", _too_late)
+    monkeypatch.setattr(comparison, "row_counts", _too_late)
     result = night()
     assert [(one.check, one.severity) for one in result.findings] == [("reconcile", Severity.WARNING)]
     assert rows_of(replication) == rows_of(visits)
@@ -93,6 +93,6 @@ def test_a_comparison_that_is_the_extract_ends_with_the_window(
     night: Night, visits: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night(UNSTAMPED)
-    monkeypatch.setattr(comparison, "compare", _too_late)
+    monkeypatch.setattr(comparison, "row_counts", _too_late)
     with pytest.raises(DeadlineError):
         night(UNSTAMPED)

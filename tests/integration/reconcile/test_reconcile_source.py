@@ -16,6 +16,7 @@ from visits import (
 )
 
 from dental_etl.config import TableConfig
+from dental_etl.reconciliation import comparison
 from dental_etl.run import Severity
 from tests.counting import counted
 
@@ -100,6 +101,8 @@ KEYS = [
     pytest.param(
         "VisitNum bigint unsigned NOT NULL PRIMARY KEY", "18446744073709551615 - seq", id="unsigned"
     ),
+    pytest.param("VisitNum int unsigned NOT NULL PRIMARY KEY", "seq - 1", id="unsigned-from-0"),
+    pytest.param("VisitNum smallint NOT NULL PRIMARY KEY", "29768 + seq - 1", id="up-to-the-highest"),
     pytest.param("VisitNum int NOT NULL PRIMARY KEY", "CAST(seq AS SIGNED) - 1500", id="negative"),
     pytest.param(
         "A int NOT NULL, B varchar(9) NOT NULL, PRIMARY KEY (A, B)",
@@ -172,6 +175,31 @@ def test_changes_that_lie_all_over_a_table_do_not_make_it_read(
     assert rows_of(replication) == rows_of(source_admin)
     assert (result.rows_written, result.rows_deleted) == (200, 20)
     assert result.rows_read < 220 * 20
+
+
+def test_rows_that_only_the_replica_has_are_found_beyond_both_ends(
+    night: Night, visits: Connection, replication: Connection
+) -> None:
+    night()
+    replication.exec_driver_sql(
+        "INSERT INTO visit VALUES (-900, 'x', 1, '2019-01-01'), (90000, 'x', 1, '2019-01-01')"
+    )
+    replication.commit()
+    visits.exec_driver_sql("UPDATE visit SET Amount = 5 WHERE VisitNum IN (77, 2999)")
+    assert night().rows_deleted == 2
+    assert rows_of(replication) == rows_of(visits)
+
+
+def test_what_was_mended_as_of_one_moment_is_not_summed_up_at_the_source_again(
+    night: Night, source_admin: Connection, replication: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_visits(source_admin, "VisitNum bigint NOT NULL PRIMARY KEY", "seq", engine="InnoDB")
+    night()
+    source_admin.exec_driver_sql("UPDATE visit SET Amount = 5, Stamp = NOW() WHERE VisitNum = 77")
+    source_admin.exec_driver_sql("UPDATE visit SET Amount = 5 WHERE VisitNum = 2999")
+    monkeypatch.delattr(comparison, "compare")
+    night()
+    assert rows_of(replication) == rows_of(source_admin)
 
 
 def test_keys_in_heaps_are_found_too(night: Night, source_admin: Connection, replication: Connection) -> None:

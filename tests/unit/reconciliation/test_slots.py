@@ -40,20 +40,24 @@ def test_slots_hold_few_rows_on_average(lowest: int, highest: int, rows: int, wi
 
 
 def test_slots_of_one_side_only_differ() -> None:
-    found = differing([(1, ONE), (2, TWO), (3, ONE)], [(2, TWO), (3, TWO), (4, ONE)])
+    found = differing({"1,1,7", "2,2,14", "3,1,7"}, {"2,2,14", "3,2,14", "4,1,7"}, KeyRange(up_to=(45,)), 10)
     assert found == [
-        Slot(number=1, source=ONE, replica=NOTHING),
-        Slot(number=3, source=ONE, replica=TWO),
-        Slot(number=4, source=NOTHING, replica=ONE),
+        Slot(first=10, last=19, source=ONE, replica=NOTHING),
+        Slot(first=30, last=39, source=ONE, replica=TWO),
+        Slot(first=40, last=45, source=NOTHING, replica=ONE),
     ]
 
 
-def test_leaves_are_bounded_in_rows_and_stay_within_their_range() -> None:
-    many = Contents(rows=6000, checksum=1)
-    slots = [Slot(number=number, source=many, replica=NOTHING) for number in (0, 1, 5)]
-    found = [leaf for leaf, _ in leaves(KeyRange(after=(3,), up_to=(55,)), slots, 10)]
-    assert found == [
-        KeyRange(after=(3,), up_to=(9,), width=10, slots=(0,)),
-        KeyRange(after=(9,), up_to=(19,), width=10, slots=(1,)),
-        KeyRange(after=(49,), up_to=(55,), width=10, slots=(5,)),
+def test_leaves_are_bounded_in_rows_and_name_touching_slots_as_one() -> None:
+    slots = [
+        Slot(first=first, last=first + 9, source=TWO, replica=NOTHING) for first in (-10, 0, 10, 40, 50, 60)
     ]
+    assert [leaf for leaf, _ in leaves(slots, 8)] == [
+        KeyRange(after=(-11,), up_to=(49,), parts=((-10, 19), (40, 49))),
+        KeyRange(after=(49,), up_to=(69,), parts=((50, 69),)),
+    ]
+
+
+def test_leaves_are_bounded_in_places() -> None:
+    slots = [Slot(first=2 * key, last=2 * key, source=ONE, replica=NOTHING) for key in range(2500)]
+    assert [len(leaf.parts) for leaf, _ in leaves(slots, 10_000)] == [1000, 1000, 500]
