@@ -46,6 +46,8 @@ _UNSIZED_BYTES = 32
 _CHARACTER_BYTES = {"latin1": 1, "ascii": 1, "utf8": 3, "utf8mb3": 3, "ucs2": 2}
 #: Instead of an ENUM or SET whose labels are not known; a label has 255 characters at most.
 _LABEL_TEXT = {"enum": "varchar(255)", "set": "text"}
+#: MySQL 8's name of a type that MariaDB knows by its older one.
+_KNOWN_EVERYWHERE = {"geomcollection": "geometrycollection"}
 _ONE_TABLE = "AND table_name = :table"
 _ONE = text(_TABLES.text.replace("ORDER BY", _ONE_TABLE + " ORDER BY"))
 
@@ -144,7 +146,8 @@ def column_ddl(column: Column, *, default: str | None = None) -> str:
         column: As the source has it.
         default: Value for the rows that are there already, as SQL; None for the server's own.
     """
-    kind = _LABEL_TEXT[column.data_type] if column.has_uncertain_labels else column.column_type
+    known = _KNOWN_EVERYWHERE.get(column.column_type, column.column_type)
+    kind = _LABEL_TEXT[column.data_type] if column.has_uncertain_labels else known
     parts = [mysql(column.name), kind]
     if column.charset and column.data_type != "json":
         parts.append(f"CHARACTER SET {column.charset} COLLATE {column.collation}")

@@ -78,3 +78,10 @@ def test_an_enum_whose_labels_the_catalog_garbles_becomes_text() -> None:
         collation="utf8mb4_bin",
     )
     assert column_ddl(garbled).startswith("`e` varchar(255) CHARACTER SET utf8mb4")
+
+
+def test_a_type_is_called_by_the_name_that_every_server_knows() -> None:
+    shapes = Column(
+        name="Shapes", data_type="geomcollection", column_type="geomcollection", is_nullable=False
+    )
+    assert column_ddl(shapes) == "`Shapes` geometrycollection NOT NULL"
