@@ -178,10 +178,11 @@ def _read_only(connection: Connection) -> Iterator[Finding]:
             grants += _grants_of_role(connection, role)
     rights = writing_rights(grants)
     if rights:
+        more = f"; and {len(rights) - _MOST_CHANGES} more" if len(rights) > _MOST_CHANGES else ""
         yield _critical(
             "source_rights",
-            f"The source account may do more than read: {'; '.join(rights)}. Give it SELECT, SHOW VIEW and "
-            f"PROCESS only.",
+            f"The source account may do more than read: {'; '.join(rights[:_MOST_CHANGES])}{more}. Give it "
+            f"SELECT, SHOW VIEW and PROCESS only.",
         )
 
 
