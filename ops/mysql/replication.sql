@@ -4,6 +4,13 @@
 --   SET @owner = 'replicator', @password = '...', @database = 'opendental_replication', @from_host = '10.0.0.%';
 --   SOURCE ops/mysql/replication.sql
 --
+-- MySQL 9.6 and later have lost the function MD5, by which raw is compared with the replica; add it once:
+--
+--   INSTALL COMPONENT 'file://component_classic_hashing';
+--
+-- On MySQL 8 and later, GRANT SESSION_VARIABLES_ADMIN ON *.* to the account if tables have ENUM columns in which
+-- more than 1024 rows of a page hold the error value '': the server counts no more warnings without it.
+--
 -- The server's own settings, in the [mysqld] section of its configuration:
 --
 --   local_infile = ON                       # LOAD DATA LOCAL is how rows arrive; no FILE right is needed
