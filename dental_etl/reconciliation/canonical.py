@@ -13,6 +13,7 @@ from dental_etl.config import Column
 from dental_etl.load.postgres_types import postgres_type
 from dental_etl.load.raw_table import RawColumn
 from dental_etl.wire.names import mysql
+from dental_etl.wire.rows import well_known_binary
 
 #: Two characters that Unicode promises never to give out, as UTF-8 and by their numbers.
 _MYSQL_SEPARATOR, _MYSQL_NULL = "CAST(0xEFBFBF AS BINARY)", "CAST(0xEFBFBE AS BINARY)"
@@ -117,7 +118,7 @@ def _mysql_other(column: Column, name: str) -> str:
         is_plain = column.data_type in {"binary", "varbinary", "tinyblob"} or column.data_type.endswith(
             "blob"
         )
-        return f"MD5({name})" if is_plain else f"MD5(ST_AsWKB({name}))"
+        return f"MD5({name})" if is_plain else f"MD5({well_known_binary(name)})"
     return f"CAST({name} AS CHAR)" if kind in {"uuid", "inet"} else name
 
 

@@ -50,6 +50,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 #: MariaDB's own types; beside them the NULL marker would be taken for a value of theirs.
 _CAST = frozenset({"uuid", "inet4", "inet6"})
+_DOUBLES = frozenset({"double", "real"})
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
 
 
@@ -274,14 +275,16 @@ class _Select:
     def _value(self, column: Column) -> str:
         name = self._name(column)
         kind = column.data_type
-        if kind == "float":
-            return f"({name} + 0e0)"  # the text of a FLOAT has six digits; as a double it keeps all
+        if kind == "float" or (kind in _DOUBLES and "zerofill" in column.column_type):
+            # The text of a FLOAT has six digits; as a double it keeps all. MySQL fills a zero with a minus
+            # with zeros before the minus.
+            return f"({name} + 0e0)"
         if kind == "bit" or _is_numbered(column, self._target):
             return f"({name} + 0)"
         if kind in _CAST:
             return f"CAST({name} AS CHAR)"
         if kind in _GEOMETRY:
-            return f"ST_AsWKB({name})" if self._target is Target.POSTGRES else name
+            return well_known_binary(name) if self._target is Target.POSTGRES else name
         if kind in _SHORT_TEXT or kind in _LONG_TEXT:
             return name if _is_utf8(column) else f"CONVERT({name} USING utf8mb4)"
         if kind in _PLAIN or kind in _DATES or kind in _BINARY:
@@ -294,6 +297,14 @@ class _Select:
 
     def _name(self, column: Column) -> str:
         return self._prefix + mysql(column.name)
+
+
+def well_known_binary(name: str) -> str:
+    """Return the shape of a geometry as it is stored, behind the four bytes of its reference system.
+
+    MySQL's ST_AsWKB would turn places on earth around, latitude first.
+    """
+    return f"SUBSTR({name}, 5)"
 
 
 def _is_utf8(column: Column) -> bool:

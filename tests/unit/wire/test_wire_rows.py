@@ -38,6 +38,18 @@ def test_a_float_is_read_as_a_double_so_that_no_digit_is_lost() -> None:
     assert "(`a` + 0e0)" in row_format(schema(ID, column("a", "float")), Target.MYSQL).select_list
 
 
+def test_a_filled_double_is_read_as_its_number() -> None:
+    filled = column("a", "double(10,2) unsigned zerofill")
+    assert "(`a` + 0e0)" in row_format(schema(ID, filled), Target.MYSQL).select_list
+    assert "(`a` + 0e0)" not in row_format(schema(ID, column("a", "double")), Target.MYSQL).select_list
+
+
+def test_a_geometry_is_read_as_it_is_stored() -> None:
+    place = schema(ID, column("a", "point"))
+    assert "SUBSTR(`a`, 5)" in row_format(place, Target.POSTGRES).select_list
+    assert "SUBSTR" not in row_format(place, Target.MYSQL).select_list
+
+
 def test_text_of_another_character_set_is_converted() -> None:
     found = row_format(schema(ID, column("a", "varchar(10)", charset="latin1")), Target.MYSQL)
     assert "CONVERT(`a` USING utf8mb4)" in found.select_list
