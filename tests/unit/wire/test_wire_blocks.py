@@ -6,7 +6,10 @@ from dental_etl.config.tables import Column, TableSchema
 from dental_etl.exceptions import DataExtractionError
 from dental_etl.wire import blocks as blocks_module
 from dental_etl.wire.blocks import BlockEncoder
-from dental_etl.wire.rows import Target, row_format
+from dental_etl.wire.rows import NULL, Target, row_format
+
+#: What a date that PostgreSQL cannot hold arrives as, in the first and second date column.
+FIRST_DATE, SECOND_DATE = b"\xf5\x81\x81\x81\x81", b"\xf6\x81\x81\x81\x81"
 
 
 def encoder(target: Target, **types: str) -> BlockEncoder:
@@ -18,7 +21,7 @@ def encoder(target: Target, **types: str) -> BlockEncoder:
 
 
 def test_fields_and_rows_become_tabs_and_line_ends() -> None:
-    assert encoder(Target.MYSQL, a="int", b="int").encode([b"1\xff2", b"3\xff\xfd\x81"]) == b"1\t2\n3\t\\N\n"
+    assert encoder(Target.MYSQL, a="int", b="int").encode([b"1\xff2", b"3\xff" + NULL]) == b"1\t2\n3\t\\N\n"
 
 
 def test_what_looks_like_a_separator_in_text_is_escaped() -> None:
@@ -45,7 +48,9 @@ def test_rows_with_nul_bytes_are_counted_by_column() -> None:
 
 def test_coerced_dates_become_null_and_are_counted_by_column() -> None:
     blocks = encoder(Target.POSTGRES, a="date", b="date")
-    text = blocks.encode([b"\xf5\x81\xff2020-01-01", b"\xf5\x81\xff\xf6\x81", b"\xfd\x81\xff2020-01-01"])
+    text = blocks.encode(
+        [FIRST_DATE + b"\xff2020-01-01", FIRST_DATE + b"\xff" + SECOND_DATE, NULL + b"\xff2020-01-01"]
+    )
     assert (text, blocks.coercions) == (
         b"\\N\t2020-01-01\n\\N\t\\N\n\\N\t2020-01-01\n",
         {("a", "zero_date"): 2, ("b", "zero_date"): 1},
@@ -54,8 +59,8 @@ def test_coerced_dates_become_null_and_are_counted_by_column() -> None:
 
 def test_counts_add_up_over_blocks() -> None:
     blocks = encoder(Target.POSTGRES, a="date")
-    blocks.encode([b"\xf5\x81"])
-    blocks.encode([b"\xf5\x81"])
+    blocks.encode([FIRST_DATE])
+    blocks.encode([FIRST_DATE])
     assert blocks.coercions == {("a", "zero_date"): 2}
 
 
@@ -70,16 +75,49 @@ def test_bytes_that_are_not_text_are_replaced_and_counted(bad: bytes) -> None:
 @pytest.mark.parametrize("bad", [b"\xfd", b"\xf5", b"\xc0", b"\x81"])
 def test_a_broken_byte_alone_is_neither_null_nor_a_date(target: Target, bad: bytes) -> None:
     blocks = encoder(target, a="date", b="text")
-    text = blocks.encode([b"2020-01-01\xff" + bad, b"\xfd\x81\xff\xfd\x81"])
+    text = blocks.encode([b"2020-01-01\xff" + bad, NULL + b"\xff" + NULL])
     assert (text, blocks.coercions) == (
         "2020-01-01\t\ufffd\n\\N\t\\N\n".encode(),
         {("b", "invalid_utf8"): 1},
     )
 
 
+@pytest.mark.parametrize("target", [Target.MYSQL, Target.POSTGRES])
+@pytest.mark.parametrize("lead", [b"\xfd", b"\xf5", b"\xfd\x81", b"\xfd\x81\x81\x81"])
+def test_what_begins_as_a_mark_is_broken_text_whatever_follows(target: Target, lead: bytes) -> None:
+    """A letter of an older character set, or most of a mark, before every byte but our separators."""
+    followers = [bytes([code]) for code in range(0xFE) if lead + bytes([code]) != NULL]
+    found = {
+        follower
+        for follower in followers
+        for text in (lead + follower, b"x" + lead + follower + b"y")
+        if not _is_mended(target, text)
+    }
+    assert found == set()
+
+
+def _is_mended(target: Target, text: bytes) -> bool:
+    """Tell whether broken text between NULLs is counted, and becomes what Python makes of it."""
+    blocks = encoder(target, a="text", b="text", c="text")
+    mended = text.replace(b"\0", b"") if target is Target.POSTGRES else text
+    mended = mended.decode("utf-8", "replace").encode()
+    for plain, escaped in ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r")):
+        mended = mended.replace(plain, escaped)
+    block = blocks.encode([NULL + b"\xff" + text + b"\xff" + NULL])
+    return block == b"\\N\t" + mended + b"\t\\N\n" and blocks.coercions["b", "invalid_utf8"] == 1
+
+
+@pytest.mark.parametrize("target", [Target.MYSQL, Target.POSTGRES])
+def test_text_that_goes_on_as_a_mark_does_is_text(target: Target) -> None:
+    blocks = encoder(target, a="text", b="text")
+    text = "\u0081\u0081" * 40_000
+    block = blocks.encode([text.encode() + b"\xff" + NULL, NULL + b"\xff" + text.encode()])
+    assert (block, blocks.coercions) == (f"{text}\t\\N\n\\N\t{text}\n".encode(), {})
+
+
 def test_a_repair_counts_coerced_dates_once() -> None:
     blocks = encoder(Target.POSTGRES, a="date", b="text")
-    blocks.encode([b"\xf5\x81\xff\x92"])
+    blocks.encode([FIRST_DATE + b"\xff\x92"])
     assert blocks.coercions == {("a", "zero_date"): 1, ("b", "invalid_utf8"): 1}
 
 
@@ -114,7 +152,7 @@ def test_a_one_byte_blob_that_looks_like_null_is_kept() -> None:
 
 
 def test_a_null_blob_is_null() -> None:
-    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", None]) == b"1\xff\xfd\x81"
+    assert encoder(Target.MYSQL, a="int", b="blob").pack([b"1", None]) == b"1\xff" + NULL
 
 
 def test_long_text_that_the_server_left_out_is_an_error_and_not_null() -> None:
@@ -123,7 +161,7 @@ def test_long_text_that_the_server_left_out_is_an_error_and_not_null() -> None:
 
 
 def test_long_text_that_is_null_is_null() -> None:
-    assert encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", b"\xfd\x81"]) == b"1\xff\xfd\x81"
+    assert encoder(Target.MYSQL, a="int", b="longtext").pack([b"1", NULL]) == b"1\xff" + NULL
 
 
 def test_the_first_column_may_travel_apart() -> None:
@@ -158,7 +196,7 @@ def test_a_long_row_in_pieces_is_the_row(
 ) -> None:
     monkeypatch.setattr(blocks_module, "_LONG_ROW_BYTES", 20)
     monkeypatch.setattr(blocks_module, "_PIECE_BYTES", piece_bytes)
-    long = b"\xff".join([b"\xf5\x81", "a\tb\\\0\r\u00e4\u20ac\U0001f600\n".encode() * 3, b"\xfd\x81"])
+    long = b"\xff".join([FIRST_DATE, "a\tb\\\0\r\u00e4\u20ac\U0001f600\n".encode() * 3, NULL])
     rows = [b"2020-01-01\xffx\xffy", long]
     whole, pieces = (encoder(target, a="date", b="text", c="text") for _ in range(2))
     expected = whole.encode(rows)

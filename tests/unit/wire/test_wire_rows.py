@@ -30,7 +30,8 @@ ID = column("PatNum", "bigint(20)")
 def test_a_nullable_column_is_wrapped_because_concat_ws_skips_null() -> None:
     found = row_format(schema(ID, column("a", "int(11)", nullable=True)), Target.MYSQL)
     assert (
-        found.select_list == "CONCAT_WS(CAST(0xFF AS BINARY), `PatNum`, IFNULL(`a`, CAST(0xFD81 AS BINARY)))"
+        found.select_list
+        == "CONCAT_WS(CAST(0xFF AS BINARY), `PatNum`, IFNULL(`a`, CAST(0xFD81818181 AS BINARY)))"
     )
 
 
