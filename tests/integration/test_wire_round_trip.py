@@ -49,6 +49,9 @@ CASES = [
     pytest.param(Case("float", "0.1", "real", "0.1"), id="float"),
     pytest.param(Case("float", "3.4028234663852886e38", "real", "3.4028235e+38"), id="largest float"),
     pytest.param(Case("float", "16777217.5", "real", "1.6777218e+07"), id="float beyond six digits"),
+    pytest.param(Case("float", "12.34", "real", "12.34"), id="float that is rounded"),
+    pytest.param(Case("float", "-12.34", "real", "-12.34"), id="float below zero"),
+    pytest.param(Case("float(9,3)", "99998.999", "real", "99999"), id="float of fixed digits"),
     pytest.param(Case("double", "1.7976931348623157e308", "double precision", "1.7976931348623157e+308"), id="largest double"),
     pytest.param(Case("double", "5e-324", "double precision", "5e-324"), id="smallest double"),
     pytest.param(Case("double", "0.1e0 + 0.2e0", "double precision", "0.30000000000000004"), id="inexact double"),
@@ -182,7 +185,7 @@ def rows_of(connection: Connection, sql: str) -> list[tuple[object, ...]]:
 def test_the_replica_holds_the_same_bytes(hops: Hops, case: Case) -> None:
     hops.create(case.kind, case.value)
     hops.replicate()
-    exact = "c + 0e0" if case.kind == "float" else "CAST(c AS BINARY)"
+    exact = "c + 0e0" if case.kind.startswith("float") else "CAST(c AS BINARY)"
     whole = f"SELECT id, HEX({exact}), after FROM t ORDER BY id"
     assert rows_of(hops.replication, whole) == rows_of(hops.source, whole)
 
@@ -211,6 +214,26 @@ def test_what_postgres_cannot_hold_is_counted_by_column(hops: Hops, case: Case, 
     hops.create(case.kind, case.value)
     hops.replicate()
     assert hops.land(case.postgres).coercions == {("c", coercion): 1}
+
+
+def test_floats_of_every_size_keep_their_last_bit(hops: Hops) -> None:
+    """Each power of two with its neighbours, and numbers between; those in the middle travel rounded."""
+    hops.create("float", "NULL")
+    values = [
+        factor * 2.0**power * (1 + ulps * 2.0**-23)
+        for power in range(-140, 128)
+        for ulps in (-3, -1, 0, 1, 2, 1234567, 5592405)
+        for factor in (1, -1)
+    ]
+    values += [99999.0 + ulps / 128 for ulps in (-2, -1, 0, 1, 2)]
+    rows = ", ".join(f"({number}, {value!r}, 0)" for number, value in enumerate(values, start=3))
+    execute(hops.admin, f"INSERT INTO t VALUES {rows}")
+    hops.admin.commit()
+    hops.replicate()
+    hops.land("real")
+    expected = rows_of(hops.source, "SELECT id, c + 0e0 FROM t ORDER BY id")
+    assert rows_of(hops.replication, "SELECT id, c + 0e0 FROM t ORDER BY id") == expected
+    assert rows_of(hops.analytics, "SELECT id, c::double precision FROM t ORDER BY id") == expected
 
 
 def test_nothing_is_coerced_between_two_mysql_servers(hops: Hops) -> None:

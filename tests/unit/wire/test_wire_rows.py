@@ -35,8 +35,9 @@ def test_a_nullable_column_is_wrapped_because_concat_ws_skips_null() -> None:
     )
 
 
-def test_a_float_is_read_as_a_double_so_that_no_digit_is_lost() -> None:
-    assert "(`a` + 0e0)" in row_format(schema(ID, column("a", "float")), Target.MYSQL).select_list
+def test_a_float_is_read_with_nine_digits_or_more_so_that_none_is_lost() -> None:
+    found = row_format(schema(ID, column("a", "float")), Target.MYSQL)
+    assert "IF(`a` BETWEEN 1 AND 99999, CONCAT(ROUND(`a`, 8)), `a` + 0e0)" in found.select_list
 
 
 def test_a_filled_double_is_read_as_its_number() -> None:
