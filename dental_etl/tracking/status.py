@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     DateTime,
     MetaData,
@@ -23,18 +22,19 @@ from sqlalchemy import (
     RowMapping,
     Table,
     Text,
-    func,
+    bindparam,
     inspect,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateSchema, CreateTable
 from sqlalchemy.sql.dml import Update
 
 from dental_etl.exceptions import FencedError
 from dental_etl.run import CopyStatus, Cursor, LoadStatus, Strategy
+from dental_etl.tracking.copy_statements import ADD, FORGET, ONE, SCHEMA, TAKE, writing
 from dental_etl.tracking.copy_table import COPY, ensure_copy_status
 from dental_etl.tracking.locks import advisory_key
 from dental_etl.wire.names import postgres
@@ -114,7 +114,7 @@ class CopiedTable:
 
 def read_copy_status(connection: Connection, table: str) -> CopyStatus | None:
     """Return where the extract of a table stands; None before its first attempt."""
-    row = connection.execute(select(COPY).where(COPY.c.table_name == table)).mappings().one_or_none()
+    row = connection.execute(ONE, {"of_table": table}).mappings().one_or_none()
     return None if row is None else _copy_status(row)
 
 
@@ -129,9 +129,7 @@ def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
 
 def read_source_schema(connection: Connection, table: str) -> str | None:
     """Return the source's structure at the last complete copy, JSON; None before the first."""
-    found: str | None = connection.execute(
-        select(COPY.c.source_schema).where(COPY.c.table_name == table)
-    ).scalar_one_or_none()
+    found: str | None = connection.execute(SCHEMA, {"of_table": table}).scalar_one_or_none()
     return found
 
 
@@ -146,12 +144,8 @@ def take_fence(connection: Connection, table: str, fence: int, *, run_id: str | 
     Raises:
         FencedError: A newer attempt has taken the table over.
     """
-    connection.execute(mysql.insert(COPY).prefix_with("IGNORE").values(table_name=table))
-    taken = connection.execute(
-        update(COPY)
-        .where(COPY.c.table_name == table, COPY.c.fence <= fence)
-        .values(fence=fence, copy_status="running", run_id=run_id)
-    )
+    connection.execute(ADD, {"table_name": table})
+    taken = connection.execute(TAKE, {"of_table": table, "of_fence": fence, "of_run": run_id})
     _require_fence(taken.rowcount, table)
     return _require(read_copy_status(connection, table))
 
@@ -164,16 +158,8 @@ def record_started(
     Raises:
         FencedError: A newer attempt has taken the table over.
     """
-    _write(
-        connection,
-        table,
-        fence,
-        strategy=str(strategy),
-        checkpoint=checkpoint,
-        rows_copied=0,
-        bytes_copied=0,
-        seconds=0.0,
-    )
+    values = {"strategy": str(strategy), "checkpoint": checkpoint}
+    _write(connection, table, fence, {**values, "rows_copied": 0, "bytes_copied": 0, "seconds": 0.0})
 
 
 def hold_generation(connection: Connection, table: str) -> tuple[int, str | None]:
@@ -206,11 +192,9 @@ def record_batch(connection: Connection, table: str, fence: int, batch: CopiedBa
         connection,
         table,
         fence,
-        checkpoint=batch.checkpoint,
-        rows_copied=COPY.c.rows_copied + batch.rows,
-        bytes_copied=COPY.c.bytes_copied + batch.bytes,
-        seconds=COPY.c.seconds + batch.seconds,
-        **({"generation": _next_generation(fence)} if batch.has_changes else {}),
+        {"checkpoint": batch.checkpoint},
+        added={"rows_copied": batch.rows, "bytes_copied": batch.bytes, "seconds": batch.seconds},
+        raised=("generation",) if batch.has_changes else (),
     )
 
 
@@ -223,24 +207,15 @@ def record_altered(connection: Connection, table: str, fence: int, columns: Iter
         FencedError: A newer attempt has taken the table over.
     """
     before = _require(read_copy_status(connection, table))
-    _write(
-        connection,
-        table,
-        fence,
-        altered_generation=_next_generation(fence),
-        altered_columns=json.dumps(sorted({*before.altered_columns, *columns})),
-        generation=_next_generation(fence),
-    )
+    altered = json.dumps(sorted({*before.altered_columns, *columns}))
+    raised = ("altered_generation", "generation")
+    _write(connection, table, fence, {"altered_columns": altered}, raised=raised)
     return _require(read_copy_status(connection, table))
 
 
 def record_forgotten(connection: Connection, table: str, generation: int) -> None:
     """Record, with the deletion of outbox entries, up to which generation they are gone; no fence is needed."""
-    connection.execute(
-        update(COPY)
-        .where(COPY.c.table_name == table, COPY.c.forgotten_generation < generation)
-        .values(forgotten_generation=generation)
-    )
+    connection.execute(FORGET, {"of_table": table, "of_generation": generation})
 
 
 def record_copied(connection: Connection, table: str, fence: int, copied: CopiedTable) -> CopyStatus:
@@ -249,25 +224,18 @@ def record_copied(connection: Connection, table: str, fence: int, copied: Copied
     Raises:
         FencedError: A newer attempt has taken the table over.
     """
-    rewritten: dict[str, Any] = (
-        # MySQL assigns from left to right, so full_generation comes first to see the old generation.
-        {"full_generation": _next_generation(fence), "altered_columns": None} if copied.is_rewritten else {}
-    )
-    _write(
-        connection,
-        table,
-        fence,
-        **rewritten,
-        **({"generation": _next_generation(fence)} if copied.is_rewritten or copied.has_changes else {}),
-        last_copied=_naive(copied.now),
-        last_primary_value=copied.cursor.value if copied.cursor else None,
-        primary_column_name=copied.cursor.column if copied.cursor else None,
-        copy_status="success",
-        checkpoint=None,
-        strategy=str(copied.strategy),
-        source_schema=copied.source_schema,
-        overlap_minutes=copied.overlap_minutes,
-    )
+    values = {
+        "last_copied": _naive(copied.now),
+        "last_primary_value": copied.cursor.value if copied.cursor else None,
+        "primary_column_name": copied.cursor.column if copied.cursor else None,
+        "copy_status": "success",
+        "checkpoint": None,
+        "strategy": str(copied.strategy),
+        "source_schema": copied.source_schema,
+        "overlap_minutes": copied.overlap_minutes,
+        **({"altered_columns": None} if copied.is_rewritten else {}),
+    }
+    _write(connection, table, fence, values, raised=_raised(copied))
     return _require(read_copy_status(connection, table))
 
 
@@ -277,7 +245,7 @@ def record_copy_failed(connection: Connection, table: str, fence: int) -> None:
     Raises:
         FencedError: A newer attempt has taken the table over.
     """
-    _write(connection, table, fence, copy_status="failed")
+    _write(connection, table, fence, {"copy_status": "failed"})
 
 
 def ensure_load_status(connection: Connection, schema: str) -> None:
@@ -338,12 +306,25 @@ def record_loaded(
         "last_primary_value": cursor.value if cursor else None,
         "primary_column_name": cursor.column if cursor else None,
     }
+    known = {f"new_{name}": value for name, value in values.items()}
+    if not connection.execute(_loading(schema), known).rowcount:
+        target = _load_table(schema)
+        changed = {name: value for name, value in values.items() if name != "table_name"}
+        connection.execute(
+            postgresql.insert(target)
+            .values(values)
+            .on_conflict_do_update(index_elements=[target.c.table_name], set_=changed)
+        )
+
+
+@lru_cache(maxsize=8)
+def _loading(schema: str) -> Update:
     target = _load_table(schema)
-    changed = {name: value for name, value in values.items() if name != "table_name"}
-    connection.execute(
-        postgresql.insert(target)
-        .values(values)
-        .on_conflict_do_update(index_elements=[target.c.table_name], set_=changed)
+    names = [column.name for column in target.columns if column.name != "table_name"]
+    return (
+        update(target)
+        .where(target.c.table_name == bindparam("new_table_name"))
+        .values({name: bindparam(f"new_{name}") for name in names})
     )
 
 
@@ -357,18 +338,34 @@ def next_generation(generation: int, fence: int) -> int:
     return max(generation + 1, fence << _GENERATIONS_BITS)
 
 
-def _next_generation(fence: int) -> ColumnElement[int]:
-    return func.greatest(COPY.c.generation + 1, fence << _GENERATIONS_BITS)
-
-
 #: Room for a million batches of one attempt.
 _GENERATIONS_BITS = 20
 
 
-def _write(connection: Connection, table: str, fence: int, /, **values: Any) -> None:
-    statement: Update = update(COPY).where(COPY.c.table_name == table, COPY.c.fence == fence)
-    ordered = [(COPY.c[name], value) for name, value in values.items()]
-    _require_fence(connection.execute(statement.ordered_values(*ordered)).rowcount, table)
+def _raised(copied: CopiedTable) -> tuple[str, ...]:
+    if copied.is_rewritten:
+        return ("full_generation", "generation")
+    return ("generation",) if copied.has_changes else ()
+
+
+def _write(
+    connection: Connection,
+    table: str,
+    fence: int,
+    values: Mapping[str, Any],
+    *,
+    added: Mapping[str, float] | None = None,
+    raised: tuple[str, ...] = (),
+) -> None:
+    """Write columns of a table's status: values as they are, added to what is there, or the next generation."""
+    added = added or {}
+    parameters = {f"new_{name}": value for name, value in (*values.items(), *added.items())}
+    least = {"least_generation": fence << _GENERATIONS_BITS} if raised else {}
+    taken = connection.execute(
+        writing(tuple(values), tuple(added), raised),
+        {**parameters, **least, "of_table": table, "of_fence": fence},
+    )
+    _require_fence(taken.rowcount, table)
 
 
 def _require_fence(rowcount: int, table: str) -> None:
