@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -126,6 +127,7 @@ class Attempt:
         )
 
 
+@lru_cache(maxsize=64)  # asked several times a table
 def schema_text(schema: TableSchema) -> str:
     """Return a structure as JSON that is equal for equal structures."""
     return json.dumps(schema.to_json(), sort_keys=True)

@@ -8,7 +8,7 @@ from dental_etl.config import Role, TableSchema
 from dental_etl.connections import database_errors
 from dental_etl.exceptions import DataExtractionError
 from dental_etl.extract import collations, drift
-from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.attempt import Attempt, schema_text
 from dental_etl.run import Stage
 from dental_etl.tracking.status import read_source_schema
 from dental_etl.wire.catalog import read_schema
@@ -45,7 +45,7 @@ def compare_structures(attempt: Attempt, before: str | None) -> tuple[tuple[str,
         replica = read_schema(
             attempt.replication, attempt.replication.engine.url.database or "", attempt.table
         )
-    found = drift.changes(before, attempt.schema)
+    found = () if before == schema_text(attempt.schema) else drift.changes(before, attempt.schema)
     is_same = (
         replica is not None
         and before is not None
