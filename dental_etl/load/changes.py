@@ -14,6 +14,8 @@ from dental_etl.wire.names import postgres
 #: Keys that the last load of changes was told of, until its transaction ends.
 CHANGED_KEYS = "pg_temp.etl_keys"
 _ROWS = "pg_temp.etl_rows"
+#: So few staged rows are looked up one by one, as PostgreSQL takes an unknown table to hold few.
+_FEW_ROWS = 1000
 
 
 def apply_changes(analytics: Connection, replica: Replica, raw: RawTable, loaded_generation: int) -> Moved:
@@ -37,8 +39,9 @@ def apply_changes(analytics: Connection, replica: Replica, raw: RawTable, loaded
     row_format, row_blocks = replica.changed_rows(loaded_generation)
     _stage(analytics, _ROWS, raw, raw.quoted_columns)
     copy_rows(analytics, _ROWS, row_format, row_blocks)
-    for staged in (CHANGED_KEYS, _ROWS):
-        execute(analytics, f"ANALYZE {staged}")
+    if key_blocks.rows > _FEW_ROWS:
+        for staged in (CHANGED_KEYS, _ROWS):
+            execute(analytics, f"ANALYZE {staged}")
     return Moved(
         deleted=execute(analytics, _delete(raw)),
         written=execute(analytics, _upsert(raw)),

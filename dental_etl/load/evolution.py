@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from dental_etl.exceptions import SchemaDriftError
 from dental_etl.load.full import LockPatience, held_by_reader, lock_for_ourselves
-from dental_etl.load.postgres_schema import FoundTable, SchemaChange, alter_in_place, required_change
+from dental_etl.load.postgres_schema import FoundTable, SchemaChange, alter_in_place
 from dental_etl.load.raw_table import RawColumn, RawTable, quoted
 from dental_etl.load.replica import Replica
 from dental_etl.load.statements import execute, fetch
@@ -37,9 +37,16 @@ class Evolution:
 
 
 def follow(
-    analytics: Connection, replica: Replica, raw: RawTable, patience: LockPatience
+    analytics: Connection, replica: Replica, raw: RawTable, change: SchemaChange, patience: LockPatience
 ) -> Evolution | None:
     """Alter a raw table that keeps its rows, in the caller's transaction.
+
+    Args:
+        analytics: Analytics.
+        replica: The snapshot that is loaded.
+        raw: What the table must be.
+        change: What must change in it for that.
+        patience: With readers.
 
     Returns:
         What was done; None when new columns hold too many values, and all rows are better loaded again.
@@ -47,7 +54,6 @@ def follow(
     Raises:
         DatabaseTransactionError: A reader holds the table.
     """
-    _, change = required_change(analytics, raw)
     if not change.is_needed:
         return Evolution(drift=change.drift, columns=frozenset())
     fills = _fills(analytics, replica, raw, change)

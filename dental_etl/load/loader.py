@@ -155,7 +155,7 @@ def load_table(
         finish(loaded, proof, run_id=run_id)
         before_commit(analytics, result)
     if replica.has_entries:
-        _empty_outbox(settings, result)
+        _empty_outbox(settings, result, replica.schema.primary_key)
     _log(result, run_id)
     return result
 
@@ -248,10 +248,10 @@ def _copy_range(analytics: Connection, job: _Job, number: int) -> int:
             return copy_range(analytics, replica, raw, wanted)
 
 
-def _empty_outbox(settings: Settings, result: LoadResult) -> None:
+def _empty_outbox(settings: Settings, result: LoadResult, primary_key: Sequence[str]) -> None:
     """Delete what was loaded; the load is committed by now, so failing here must not make it fail."""
     try:
-        forget_changes(settings.replication, result.table, result.generation)
+        forget_changes(settings.replication, result.table, primary_key, result.generation)
     except DatabaseError as error:
         logger.warning(
             "The outbox of %s keeps entries that are loaded; the next load deletes them (%s)",
@@ -316,9 +316,9 @@ def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, now
     rows = replica.count()
     held = before.loaded_generation if before else 0
     changed = replica.count_changed(held) if action is Action.CHANGES else rows
-    if action is Action.CHANGES and not is_refresh_cheaper(changed, rows):
+    if change is not None and action is Action.CHANGES and not is_refresh_cheaper(changed, rows):
         job.watch.expect(changed)
-        evolved = follow(analytics, replica, raw, job.asked.patience)
+        evolved = follow(analytics, replica, raw, change, job.asked.patience)
         if evolved is not None:
             moved = apply_changes(analytics, replica, raw, held).with_drift(*evolved.drift)
             job.require_deletes_allowed(rows=rows + moved.deleted, gone=moved.deleted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -164,12 +164,15 @@ def _outbox_entries(connection: Connection, table: str) -> int | None:
         return None
 
 
-def forget_changes(database: DatabaseSettings, table: str, generation: int) -> None:
+def forget_changes(
+    database: DatabaseSettings, table: str, primary_key: Sequence[str], generation: int
+) -> None:
     """Delete the outbox entries that raw now holds; doing it late or twice changes nothing.
 
     Args:
         database: Replication.
         table: As the source spells it.
+        primary_key: Of the replica that was loaded; the outbox of another key refuses.
         generation: The generation that raw holds.
 
     Raises:
@@ -177,11 +180,7 @@ def forget_changes(database: DatabaseSettings, table: str, generation: int) -> N
     """
     outbox = changed_table(table)
     with connect(database) as connection, database_errors(database.role, table=table, stage="load"):
-        found = read_schema(connection, database.database, outbox)
-        if found is None:
-            return
-        generation_name = mysql(found.columns[-1].name)
-        connection.rollback()
+        generation_name = mysql(generation_column(primary_key))
         # Locks only the entries it deletes, so that an extract may write new ones meanwhile.
         execute(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         execute(connection, f"DELETE FROM {mysql(outbox)} WHERE {generation_name} <= {int(generation)}")
