@@ -30,7 +30,7 @@ from dental_etl.exceptions import (
 )
 from dental_etl.extract.governor import Cause, Debt, Limits
 from dental_etl.extract.keys import key_is_no_text
-from dental_etl.extract.watching import watch_of
+from dental_etl.extract.watching import lock_wait_seconds, profile_reads, watch_of
 from dental_etl.wire.reader import BlockStream, read_blocks
 from dental_etl.wire.rows import RowFormat
 
@@ -52,6 +52,8 @@ _LET_GO = "ROLLBACK TO SAVEPOINT etl_moment"
 LOCK_WAIT_SECONDS = 20
 #: So long a table that others have locked is waited for; its task then comes back later.
 LOCKED_SECONDS = 300.0
+#: A read that took longer may have waited for locks: that is not the source's work, nor for want of smaller reads.
+_ASKED_SECONDS = 0.02
 _HOLD_SECONDS, LOCKED_PAUSE_SECONDS = 0.25, 2.0
 #: A page is fetched ahead of its LOAD up to this size, so that the source never waits for the replica.
 _AHEAD_BYTES = 16 * 1024 * 1024
@@ -131,6 +133,7 @@ class SourceReader:
         self._given_up = threading.Event()
         self._timeout: str | None = None
         self._timeout_seconds = 0.0
+        self._tells_waits = False
         self._moment_ends: float | None = None
         self._created: list[str] = []
         #: Of the table, whoever else reads it with us.
@@ -153,6 +156,7 @@ class SourceReader:
             self._connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
             found = [str(row[0]) for row in self._connection.execute(_FIND_TIMEOUT)]
         self._timeout = found[0] if found else None
+        self._tells_waits = profile_reads(self._connection)
 
     def hold_moment(self) -> None:
         """Read from now on as of this moment; for tables whose engine is transactional.
@@ -218,7 +222,8 @@ class SourceReader:
             started = time.monotonic()
             with database_errors(Role.SOURCE, table=self._table, stage="extract"):
                 found = self._all(sql)
-            self._count(time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._count(seconds - self._waited(seconds))
         return found
 
     def _all(self, sql: str) -> Sequence[Any]:
@@ -261,6 +266,7 @@ class SourceReader:
     def _counted(self, stream: BlockStream, limit_seconds: float) -> Iterator[bytes]:
         with self._limited(limit_seconds):
             yield from stream
+            stream.seconds -= self._waited(stream.seconds)
             self._count(stream.seconds)
         for totals in (self.totals, self.cost):
             totals.rows += stream.rows
@@ -273,6 +279,15 @@ class SourceReader:
             totals.longest_seconds = max(totals.longest_seconds, seconds)
         self._debt = self._debt.read(seconds, self._watch.current.rest_ratio(self._limits))
         self._last_read_at = time.monotonic()
+
+    def _waited(self, seconds: float) -> float:
+        """Return how much of a read's time others' locks took; one moment waits for none."""
+        if not self._tells_waits or self._moment_ends is not None or seconds < _ASKED_SECONDS:
+            return 0.0
+        waited = min(lock_wait_seconds(self._connection), seconds)
+        if waited:
+            self.cost.paused(Cause.LOCKED, waited)
+        return waited
 
     def _take_turn(self) -> None:
         """Rest for the last read, look at the source, and wait while it asks for it."""

@@ -40,6 +40,11 @@ _SESSIONS = """
                         AND (state LIKE 'Waiting for%lock' OR state IN ('Waiting for table flush', 'Locked'))), 0)
       FROM information_schema.processlist
 """
+# The profile of a session's last statement: kept by MySQL 5.5 and MariaDB 5.5 on, for the session that wants it.
+_PROFILE = "SET SESSION profiling_history_size = 1, profiling = 1"
+_LOCK_WAIT = (
+    "SELECT COALESCE(SUM(duration), 0) FROM information_schema.profiling WHERE state LIKE 'Waiting for%'"
+)
 _AS_IT_IS = {"no_parameters": True}
 
 
@@ -75,6 +80,22 @@ class SourceWatch:
                 seconds = LOOK_SECONDS if before is None else now - before
                 self._strain = self._strain.after(found, seconds=seconds, limits=limits)
             return self._strain
+
+
+def profile_reads(connection: Connection) -> bool:
+    """Have the server note what each statement of this session waits for; False where it cannot."""
+    try:
+        with database_errors(Role.SOURCE):
+            connection.exec_driver_sql(_PROFILE)
+    except (DatabaseAccessError, DatabaseQueryError):
+        return False
+    return True
+
+
+def lock_wait_seconds(connection: Connection) -> float:
+    """Return how long the last statement of a session waited for others' locks, see `profile_reads`."""
+    with database_errors(Role.SOURCE):
+        return float(next(iter(_ask(connection, _LOCK_WAIT)))[0])
 
 
 def watch_of(connection: Connection) -> SourceWatch:

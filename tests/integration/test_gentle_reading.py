@@ -18,6 +18,8 @@ from dental_etl.exceptions import DeadlineError, LockWaitError
 from dental_etl.extract import governor, reading, watching
 from dental_etl.extract.governor import Cause, Limits
 from dental_etl.extract.reading import SourceReader
+from dental_etl.wire.catalog import read_schema
+from dental_etl.wire.rows import Target, row_format
 from tests.counting import counted
 
 COUNT = "SELECT COUNT(*) FROM visit"
@@ -115,6 +117,30 @@ def test_a_read_of_a_locked_table_leaves_the_queue_and_comes_back(
     found = reader.row(COUNT)
     unlocking.join()
     assert (found[0] if found else None, reader.cost.pauses[Cause.LOCKED] > 1.0) == (10, True)
+
+
+def test_time_spent_waiting_for_others_is_not_time_in_which_the_source_worked(
+    reader: SourceReader, visits: Connection
+) -> None:
+    """Else we would rest for what others did, and read in tiny pieces that wait as long each."""
+    visits.exec_driver_sql("LOCK TABLES visit WRITE")
+    unlocking = after(0.6, lambda: visits.exec_driver_sql("UNLOCK TABLES"))
+    reader.row(COUNT)
+    unlocking.join()
+    assert (reader.cost.seconds < 0.1, reader.cost.pauses[Cause.LOCKED] > 0.4) == (True, True)
+
+
+def test_a_page_that_waited_does_not_make_the_next_one_smaller(
+    sandbox_settings: Settings, reader: SourceReader, visits: Connection
+) -> None:
+    schema = read_schema(visits, sandbox_settings.source.database, "visit")
+    assert schema is not None
+    packed = row_format(schema, Target.MYSQL)
+    visits.exec_driver_sql("LOCK TABLES visit WRITE")
+    unlocking = after(0.6, lambda: visits.exec_driver_sql("UNLOCK TABLES"))
+    fetched = reader.page(f"SELECT {packed.select_list} FROM visit", packed)
+    unlocking.join()
+    assert (fetched.stream.rows, fetched.stream.seconds < 0.1) == (10, True)
 
 
 def test_a_table_that_stays_locked_is_left_to_a_later_attempt(
