@@ -14,8 +14,9 @@ from dental_etl.connections import error_number
 from dental_etl.exceptions import DatabaseTransactionError
 from dental_etl.load.moved import Moved, coercions
 from dental_etl.load.postgres_schema import (
+    add_own_columns,
     add_primary_key,
-    create_table,
+    create_for_copy,
     required_change,
     reshape_empty,
 )
@@ -43,9 +44,10 @@ class LockPatience:
 
 
 def first_load(analytics: Connection, replica: Replica, raw: RawTable) -> Moved:
-    """Create the table and fill it, in the caller's transaction; the key comes after the rows."""
-    create_table(analytics, raw.qualified, raw)
+    """Create the table and fill it, in the caller's transaction; all but the rows' columns comes after them."""
+    create_for_copy(analytics, raw.qualified, raw)
     moved = _copy(analytics, replica, raw, is_new=True)
+    add_own_columns(analytics, raw.qualified)
     add_primary_key(analytics, raw.qualified, raw)
     execute(analytics, f"ANALYZE {raw.qualified}")
     return moved

@@ -404,9 +404,10 @@ def _whole(
         _warn(job.table, "its chunks do not add up")
     if is_new and staged is None:
         moved = first_load(analytics, replica, raw)
+        in_raw = moved.written  # what PostgreSQL counted into a table that nobody else has ever seen
     else:
         moved = refresh(analytics, replica, raw, job.asked.patience)
-    in_raw = count_rows(analytics, raw.qualified)
+        in_raw = count_rows(analytics, raw.qualified)
     if in_raw != rows:
         raise DataLoadingError(
             f"Table {job.table} has {rows} rows in the replication database but {in_raw} in raw after a full "

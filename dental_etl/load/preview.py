@@ -16,6 +16,7 @@ from dental_etl.load.postgres_schema import (
     creation,
     find_table,
     key_addition,
+    own_addition,
     reshaping,
 )
 from dental_etl.load.raw_table import RawTable
@@ -49,7 +50,12 @@ def preview(connection: Connection, wanted: RawTable) -> Preview:
     """
     found = find_table(connection, wanted.qualified)
     if found is None:
-        creating = (creation(wanted.qualified, wanted), *key_addition(wanted.qualified, wanted))
+        name = wanted.qualified
+        creating = (
+            creation(name, wanted.source_definitions),
+            own_addition(name),
+            *key_addition(name, wanted),
+        )
         return Preview(statements=creating)
     views = tuple(view.name for view in dependents(connection, wanted.qualified))
     change = compare(found, wanted)

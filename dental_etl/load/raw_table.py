@@ -65,7 +65,12 @@ class RawTable:
     @property
     def definitions(self) -> dict[str, str]:
         """Column definitions by name, ours last; without the primary key."""
-        return {column.name: column.type for column in self.columns} | OWN_COLUMNS
+        return self.source_definitions | OWN_COLUMNS
+
+    @property
+    def source_definitions(self) -> dict[str, str]:
+        """Types by name of the columns that come from the source."""
+        return {column.name: column.type for column in self.columns}
 
 
 def quoted(names: Iterable[str]) -> str:
