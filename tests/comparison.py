@@ -27,7 +27,7 @@ _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
 _BINARY = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
 _GEOMETRY = {
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
-    "geometrycollection",
+    "geometrycollection", "geomcollection",
 }  # fmt: skip
 _MOMENTS = {"date", "datetime", "timestamp"}
 _ZERO = re.compile(r"-00|^0000-")
@@ -123,11 +123,13 @@ def _source_rows(source: Any, table: str, columns: dict[str, str]) -> Counter[tu
 
 
 def _source_expression(column: str, kind: str) -> str:
-    if kind == "float":  # prints six digits only; as a double it prints what it holds
+    if kind in {"float", "double"}:
+        # A float prints six digits only, a zerofilled zero with a minus no number at all.
         return f"{column}+0e0"
     if kind == "ascii":  # the server would hide bytes that are no text behind question marks
         return f"CAST({column} AS BINARY)"
-    return f"ST_AsWKB({column})" if kind in _GEOMETRY else column
+    # Behind four bytes of its reference system, a shape is stored as WKB; ST_AsWKB of MySQL turns it north first.
+    return f"SUBSTR(CAST({column} AS BINARY), 5)" if kind in _GEOMETRY else column
 
 
 def _raw_rows(raw: Any, schema: str, table: str, columns: dict[str, str]) -> Counter[tuple[Any, ...]]:

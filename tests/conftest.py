@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 from dental_etl.config import DatabaseSettings, DictConfigProvider, Role, Settings, load_settings
 from dental_etl.connections import engine
 from dental_etl.sandbox import servers
-from dental_etl.sandbox.state import ADMIN_USER, Sandbox
+from dental_etl.sandbox.state import ADMIN_USER, Kind, Sandbox
+from tests.families import missing
 
 #: A sandbox directory to reuse over several test runs; servers are then left running.
 REUSE = "DENTAL_ETL_TEST_SANDBOX"
@@ -21,7 +22,7 @@ REUSE = "DENTAL_ETL_TEST_SANDBOX"
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Running private servers: two MariaDB, PostgreSQL, Redis."""
+    """Running private servers: two MariaDB, or what the environment names, PostgreSQL, Redis."""
     reused = os.environ.get(REUSE)
     if reused:
         yield servers.up(Path(reused) / os.environ.get("PYTEST_XDIST_WORKER", ""))
@@ -31,6 +32,13 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield servers.up(directory)
     finally:
         servers.destroy(directory)
+
+
+@pytest.fixture(autouse=True)
+def _mariadb_only(request: pytest.FixtureRequest) -> None:
+    marker = request.node.get_closest_marker("mariadb_only")
+    if marker and (reason := missing(request.getfixturevalue("sandbox"), Kind.MARIADB, *marker.args)):
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

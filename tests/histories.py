@@ -35,7 +35,7 @@ KINDS = {
     "text": Kind(ddl="text CHARACTER SET utf8", value=r"CONCAT('a\\b\t', {n})"),
     "enum": Kind(ddl="enum('a','B','')", value="1 + MOD({n}, 3)"),
     "bit": Kind(ddl="bit(9)", value="MOD({n}, 512)"),
-    "blob": Kind(ddl="blob", value="UNHEX(SHA1({n}))"),
+    "blob": Kind(ddl="blob", value="UNHEX(SHA2({n}, 224))"),
     "date": Kind(ddl="date", value="IF(MOD({n}, 5), '2020-01-01' + INTERVAL {n} DAY, '0000-00-00')"),
     "datetime": Kind(ddl="datetime(3)", value="'2020-01-01 00:00:00.125' + INTERVAL {n} HOUR"),
     "timestamp": Kind(ddl="timestamp NULL DEFAULT NULL", value="'2021-10-31 00:30:00' + INTERVAL {n} MINUTE"),
@@ -55,7 +55,7 @@ class KeyKind:
     primary: str = ""
 
 
-_CI = "varchar(20) CHARACTER SET utf8 COLLATE utf8_general_ci"
+_CI = "varchar(20) CHARACTER SET utf8 COLLATE utf8mb3_general_ci"
 KEYS = {
     "none": KeyKind(ddl="K int", columns=("K",), values="MOD({n}, 9)", changed="K = K + 1"),
     "counter": KeyKind(

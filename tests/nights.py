@@ -98,16 +98,15 @@ class Nights:
             "AND BINARY table_name = %s ORDER BY ordinal_position",
             (table,),
         )
-        # A FLOAT shows six digits of what it holds; text shows nothing of its character set.
-        shown = ", ".join(
-            f"{quoted(name)} + 0e0" if kind in {"float", "double"} else f"HEX({quoted(name)})"
-            for name, kind in columns
-        )
+        shown = ", ".join(_exact(quoted(name), str(kind)) for name, kind in columns)
         with (
             _mysql((self.settings.source, self.settings.replication)[side]) as connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute(f"SELECT {shown} FROM {quoted(table)}")
+            try:
+                cursor.execute(f"SELECT {shown} FROM {quoted(table)}")
+            except pymysql.err.ProgrammingError as error:
+                return [error.args]  # the replica has no such table or column
             return sorted(cursor.fetchall(), key=repr)
 
     def _empty(self) -> None:
@@ -130,6 +129,14 @@ class Nights:
 
 def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def _exact(column: str, kind: str) -> str:
+    """Show what a column holds: a FLOAT shows six digits of it, text nothing of its character set."""
+    if kind in {"float", "double"}:
+        return f"{column} + 0e0"
+    # HEX of a number is that of a rounded one, up to where the server counts.
+    return f"HEX(CAST({column} AS CHAR))" if kind == "decimal" else f"HEX({column})"
 
 
 def _mysql(database: DatabaseSettings) -> Any:

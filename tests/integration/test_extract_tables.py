@@ -209,7 +209,7 @@ KEYS = [
         "a int, b varchar(10) CHARACTER SET utf8", "FLOOR(seq / 7), CONCAT('k', seq)", id="composite"
     ),
     pytest.param(
-        "a varchar(20) CHARACTER SET utf8 COLLATE utf8_general_ci",
+        "a varchar(20) CHARACTER SET utf8 COLLATE utf8mb3_general_ci",
         "CONCAT('%Zé''\\\\', seq)",
         id="text-no-case",
     ),

@@ -220,7 +220,8 @@ def test_the_window_closes_over_a_reader_that_waits(sandbox_settings: Settings, 
 def test_an_account_without_the_right_to_see_sessions_reads_all_the_same(
     sandbox_settings: Settings, visits: Connection
 ) -> None:
-    visits.exec_driver_sql("CREATE OR REPLACE USER blind@'%%' IDENTIFIED BY 'x'")
+    visits.exec_driver_sql("DROP USER IF EXISTS blind@'%%'")
+    visits.exec_driver_sql("CREATE USER blind@'%%' IDENTIFIED BY 'x'")
     visits.exec_driver_sql(f"GRANT SELECT ON `{sandbox_settings.source.database}`.* TO blind@'%%'")
     try:
         account = replace(sandbox_settings.source, user="blind", password="x")

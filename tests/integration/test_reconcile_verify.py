@@ -32,7 +32,7 @@ TABLES = (
     ENGINE=InnoDB""",
     "CREATE TABLE pair (A int, B varchar(9)) ENGINE=MyISAM",
     f"INSERT INTO visit (Note, Amount) SELECT CONCAT('n', seq), seq / 8 FROM {counted(1, 3000)}",
-    f"INSERT INTO fee (Amount, Photo) SELECT seq, UNHEX(MD5(seq)) FROM {counted(1, 3000)}",
+    f"INSERT INTO fee (Amount, Photo) SELECT seq, UNHEX(SHA2(seq, 224)) FROM {counted(1, 3000)}",
     f"INSERT INTO pair SELECT 1, 'same' FROM {counted(1, 3)}",
 )
 

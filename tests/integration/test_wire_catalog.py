@@ -11,7 +11,7 @@ from dental_etl.wire.catalog import changed_table_ddl, create_table_ddl, read_sc
 PATIENT = """
     CREATE TABLE patient (
       PatNum bigint NOT NULL AUTO_INCREMENT, ClinicNum int unsigned NOT NULL,
-      LName varchar(100) CHARACTER SET utf8 COLLATE utf8_bin DEFAULT NULL,
+      LName varchar(100) CHARACTER SET utf8 COLLATE utf8mb3_bin DEFAULT NULL,
       Kind enum('a','b''c') NOT NULL, Stamp timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(),
       Upper varchar(100) AS (upper(LName)) VIRTUAL,
       PRIMARY KEY (ClinicNum, PatNum), KEY (PatNum)

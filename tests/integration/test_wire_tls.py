@@ -47,7 +47,7 @@ _FILL = f"""
     INSERT INTO clinic SELECT seq, REPEAT(CHAR(97 + seq % 26), seq % 300),
     IF(seq = 7, REPEAT('\\t\u00e4', 6000000), NULL), '2026-01-01' FROM {counted(1, ROWS)}
 """
-_CHECK = "SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', id, note, IFNULL(MD5(letter), '~'), seen))) FROM {}"
+_CHECK = "SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', id, note, IFNULL(SHA2(letter, 256), '~'), seen))) FROM {}"
 
 
 def _openssl(folder: Path, *words: str) -> None:
@@ -181,9 +181,14 @@ def test_both_bulk_paths_work_over_tls(mysql: DatabaseSettings, postgres: Databa
         rows = copy_rows(
             landing, raw.qualified, wanted, read_blocks(writing, f"SELECT {wanted.select_list} FROM replica", None, wanted)
         )  # fmt: skip
-        letter: str = landing.exec_driver_sql("SELECT md5(letter) FROM tls.clinic WHERE id = 7").scalar_one()
+        letter: str = landing.exec_driver_sql(
+            "SELECT encode(sha256(convert_to(letter, 'UTF8')), 'hex') FROM tls.clinic WHERE id = 7"
+        ).scalar_one()
         assert rows == ROWS
-        assert letter == writing.exec_driver_sql("SELECT MD5(letter) FROM clinic WHERE id = 7").scalar_one()
+        assert (
+            letter
+            == writing.exec_driver_sql("SELECT SHA2(letter, 256) FROM clinic WHERE id = 7").scalar_one()
+        )
         ciphers = [
             reading.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one()[1],
             writing.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one()[1],

@@ -110,7 +110,7 @@ KEYS = [
         id="composite",
     ),
     pytest.param(
-        "Code varchar(20) CHARACTER SET utf8 COLLATE utf8_general_ci NOT NULL PRIMARY KEY",
+        "Code varchar(20) CHARACTER SET utf8 COLLATE utf8mb3_general_ci NOT NULL PRIMARY KEY",
         "CONCAT(IF(MOD(seq, 2), 'Ab', 'aB'), seq)",
         id="case-insensitive",
     ),
@@ -144,7 +144,7 @@ def test_keys_of_every_type_are_cut_into_ranges(
 def test_a_key_that_only_changes_its_spelling_is_replaced(
     night: Night, source_admin: Connection, replication: Connection
 ) -> None:
-    key = "Code varchar(20) CHARACTER SET utf8 COLLATE utf8_general_ci NOT NULL PRIMARY KEY"
+    key = "Code varchar(20) CHARACTER SET utf8 COLLATE utf8mb3_general_ci NOT NULL PRIMARY KEY"
     make_visits(source_admin, key, "CONCAT('k', seq)")
     night()
     source_admin.exec_driver_sql("UPDATE visit SET Code = 'K33' WHERE Code = 'k33'")
