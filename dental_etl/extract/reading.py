@@ -135,6 +135,7 @@ class SourceReader:
         self._timeout_seconds = 0.0
         self._tells_waits = False
         self._moment_ends: float | None = None
+        self._waits_for_locks = True
         self._created: list[str] = []
         #: Of the table, whoever else reads it with us.
         self.totals = ReadTotals()
@@ -157,6 +158,12 @@ class SourceReader:
             found = [str(row[0]) for row in self._connection.execute(_FIND_TIMEOUT)]
         self._timeout = found[0] if found else None
         self._tells_waits = profile_reads(self._connection)
+
+    def wait_for_no_lock(self) -> None:
+        """From now on fail at once where others hold a lock: many tables are asked about, none is read."""
+        with database_errors(Role.SOURCE, table=self._table, stage="extract"):
+            self._connection.exec_driver_sql("SET SESSION lock_wait_timeout = 1")
+        self._waits_for_locks = False
 
     def hold_moment(self) -> None:
         """Read from now on as of this moment; for tables whose engine is transactional.
@@ -321,7 +328,7 @@ class SourceReader:
 
     def _patiently(self, read: Callable[[], _Read]) -> _Read:
         """Read; where a lock of others stands in the way, leave the queue and come back."""
-        until = time.monotonic() + LOCKED_SECONDS
+        until = time.monotonic() + (LOCKED_SECONDS if self._waits_for_locks else 0.0)
         while True:
             started = time.monotonic()
             try:

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dental_etl.exceptions import DeadlineError
 from dental_etl.extract import keys
@@ -30,8 +30,6 @@ from dental_etl.wire.catalog import read_schema
 
 logger = logging.getLogger(__name__)
 
-#: No row stays unproven for longer, whatever a server says about its files.
-PROOF_DAYS = 7
 #: A rotation gets through a table in so many nights, whatever the budget says.
 _ROTATION_NIGHTS = 6
 #: Ranges that are compared before what differs among them is mended and the rotation moves on.
@@ -73,20 +71,14 @@ class SourceProver:
         self._started_at = attempt.clock()
         self._is_gap_too_long = is_gap_too_long(attempt.plan.config, status.last_copied, self._started_at)
         self._fingerprint = fingerprint.take(attempt)
-        known, compared_at = self._status.fingerprint, self._status.compared_at
-        if self._fingerprint is None or known != self._fingerprint or compared_at is None:
-            return None
-        if self._status.generation != status.generation or self._is_old(compared_at):
-            return None
-        return (
-            f"unchanged: the server has not written the table since it was compared at "
-            f"{compared_at:%Y-%m-%d %H:%M} UTC"
+        return fingerprint.why_unchanged(
+            self._status, self._fingerprint, generation=status.generation, now=self._started_at
         )
 
     def unchanged(self, attempt: Attempt) -> Proof:
         """Record that the table's file is what it was when the table was last compared."""
         self._record(attempt, replace(self._status, proven_at=self._started_at))
-        return Proof(proven_at=self._started_at, proven_by="the source has not written the table since")
+        return Proof(proven_at=self._started_at, proven_by=fingerprint.PROVEN_BY)
 
     def prove(self, attempt: Attempt, basis: Basis) -> Proof:
         """Compare and mend by the table's policy; see `Prover`.
@@ -246,8 +238,7 @@ class SourceProver:
         self._status = status
 
     def _is_old(self, moment: datetime) -> bool:
-        started_at = self._started_at
-        return started_at is None or started_at - moment > timedelta(days=PROOF_DAYS)
+        return self._started_at is None or fingerprint.is_old(moment, self._started_at)
 
 
 class _Stretches:
@@ -349,6 +340,6 @@ def _overdue(attempt: Attempt, proven_at: datetime) -> Finding:
         check="reconcile",
         severity=Severity.WARNING,
         table=attempt.table,
-        message=f"The whole table was last proven equal on {proven_at:%Y-%m-%d}, more than {PROOF_DAYS} days "
+        message=f"The whole table was last proven equal on {proven_at:%Y-%m-%d}, more than {fingerprint.PROOF_DAYS} days "
         f"ago. Raise RECONCILE_BUDGET_MINUTES.",
     )
