@@ -46,14 +46,16 @@ def compare_structures(attempt: Attempt, before: str | None) -> tuple[tuple[str,
             attempt.replication, attempt.replication.engine.url.database or "", attempt.table
         )
     found = () if before == schema_text(attempt.schema) else drift.changes(before, attempt.schema)
-    is_same = (
+    return found, before is not None and not found and is_replica(replica, attempt.schema)
+
+
+def is_replica(replica: TableSchema | None, source: TableSchema) -> bool:
+    """Tell whether a table of replication can hold the source's rows and merge changes; pure."""
+    return (
         replica is not None
-        and before is not None
-        and not found
         # Rows too wide for InnoDB stand in an engine that merges no changes.
         and replica.is_transactional
         # Somebody may have altered or restored the replica; types are spelled differently over versions.
-        and [column.name for column in replica.columns] == [c.name for c in attempt.schema.columns]
-        and replica.primary_key == attempt.schema.primary_key
+        and [column.name for column in replica.columns] == [column.name for column in source.columns]
+        and replica.primary_key == source.primary_key
     )
-    return found, is_same

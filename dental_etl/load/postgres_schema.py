@@ -6,10 +6,11 @@ dropped, because dbt's views and people's grants hang on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from dental_etl.exceptions import DataLoadingError
 from dental_etl.load.postgres_types import is_widening
@@ -91,40 +92,47 @@ class SchemaChange:
 
 #: The comment on a column that the source no longer has.
 RETIRED = "No longer in the source: empty since then."
+# A row per table: hundreds of tables are asked for at once.
 _COLUMNS = text("""
-    SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull,
-           col_description(attrelid, attnum) = :retired AS is_retired
-    FROM pg_attribute
-    WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
-    ORDER BY attnum
+    SELECT wanted.name AS table_name,
+           array_agg(attname::text ORDER BY attnum) AS names,
+           array_agg(format_type(atttypid, atttypmod) ORDER BY attnum) AS types,
+           array_agg(attnotnull ORDER BY attnum) AS required,
+           array_agg(col_description(attrelid, attnum) IS NOT DISTINCT FROM :retired ORDER BY attnum) AS retired
+    FROM unnest(CAST(:tables AS text[])) AS wanted (name)
+    JOIN pg_attribute ON attrelid = to_regclass(wanted.name) AND attnum > 0 AND NOT attisdropped
+    GROUP BY wanted.name
 """)
-_KEY = text("""
-    SELECT found.conname,
+_KEYS = text("""
+    SELECT wanted.name AS table_name, found.conname,
            ARRAY(SELECT attribute.attname::text
                  FROM unnest(found.conkey) WITH ORDINALITY AS part (number, place)
                  JOIN pg_attribute AS attribute
                    ON attribute.attrelid = found.conrelid AND attribute.attnum = part.number
                  ORDER BY part.place) AS columns
-    FROM pg_constraint AS found
-    WHERE found.conrelid = to_regclass(:table) AND found.contype = 'p'
+    FROM unnest(CAST(:tables AS text[])) AS wanted (name)
+    JOIN pg_constraint AS found ON found.conrelid = to_regclass(wanted.name) AND found.contype = 'p'
 """)
 
 
 def find_table(connection: Connection, qualified: str) -> FoundTable | None:
     """Return a table as PostgreSQL has it; None when it is missing."""
-    columns = connection.execute(_COLUMNS, {"table": qualified, "retired": RETIRED}).all()
-    if not columns:
-        return None
-    key = connection.execute(_KEY, {"table": qualified}).one_or_none()
+    return find_tables(connection, [qualified]).get(qualified)
+
+
+def find_tables(connection: Connection, qualified: Sequence[str]) -> dict[str, FoundTable]:
+    """Return those of some tables that are there, by their qualified names, in two queries."""
+    keys = {row.table_name: row for row in connection.execute(_KEYS, {"tables": list(qualified)})}
+    found = connection.execute(_COLUMNS, {"tables": list(qualified), "retired": RETIRED})
+    return {row.table_name: _found_table(row, keys.get(row.table_name)) for row in found}
+
+
+def _found_table(row: Row[Any], key: Row[Any] | None) -> FoundTable:
+    columns = zip(row.names, row.types, row.required, row.retired, strict=True)
     return FoundTable(
         columns=tuple(
-            FoundColumn(
-                name=row.attname,
-                type=row.type,
-                is_required=row.attnotnull,
-                is_retired=bool(row.is_retired),
-            )
-            for row in columns
+            FoundColumn(name=name, type=type_, is_required=is_required, is_retired=is_retired)
+            for name, type_, is_required, is_retired in columns
         ),
         primary_key=tuple(key.columns) if key else (),
         key_name=key.conname if key else None,

@@ -67,9 +67,7 @@ def unchanged(reader: SourceReader, known: Mapping[str, str]) -> frozenset[str]:
     likely = {name: row for name, row in _rows_of(reader, known) if known[name] in _possible(row)}
     has_rows = _many_have_rows(reader, [name for name, row in likely.items() if not _is_file(row)])
     return frozenset(
-        name
-        for name, row in _rows_of(reader, likely)
-        if known[name] == _fingerprint(row, has_rows.get(name))
+        name for name, row in _rows_of(reader, likely) if known[name] == _fingerprint(row, has_rows.get(name))
     )
 
 
@@ -112,7 +110,9 @@ def _many_have_rows(reader: SourceReader, tables: Sequence[str]) -> dict[str, bo
     reader.wait_for_no_lock()
     found: dict[str, bool] = {}
     for first in range(0, len(tables), _TABLES_AT_ONCE):
-        with suppress(LockWaitError, DatabaseQueryError, DataExtractionError):  # of a table, not of the server
+        with suppress(
+            LockWaitError, DatabaseQueryError, DataExtractionError
+        ):  # of a table, not of the server
             found |= _have_rows(reader, tables[first : first + _TABLES_AT_ONCE])
     return found
 

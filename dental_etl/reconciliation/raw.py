@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,8 @@ from dental_etl.run import Finding, LoadStatus, Severity
 from dental_etl.wire.names import mysql, postgres, raw_name
 
 PROOF_DAYS = 7
+#: What was done to prove a table that raw held already, in words for the report.
+NOTHING_LOADED = "nothing was loaded"
 #: Tables up to this size are compared as soon as they were loaded whole: about half a CPU second.
 AT_ONCE_ROWS = 50_000
 #: A larger table is compared in this many nights.
@@ -64,7 +66,10 @@ def _prove(loaded: Loaded, *, is_whole: bool) -> RawProof:
     if (
         is_whole
         or loaded.reload is Reload.WHOLE
-        or (rows <= AT_ONCE_ROWS and (action == Action.FULL or loaded.altered or _is_due(loaded)))
+        or (
+            rows <= AT_ONCE_ROWS
+            and (action == Action.FULL or loaded.altered or is_due(loaded.before, loaded.now))
+        )
     ):
         return _whole(loaded)
     if action == Action.FULL:
@@ -75,7 +80,7 @@ def _prove(loaded: Loaded, *, is_whole: bool) -> RawProof:
         return _different(loaded, before)
     if loaded.altered:
         return _altered(loaded, before)
-    return _rotated(loaded, before) if _is_due(loaded) else _kept(loaded, before)
+    return _rotated(loaded, before) if is_due(loaded.before, loaded.now) else _kept(loaded, before)
 
 
 def _altered(loaded: Loaded, before: LoadStatus) -> RawProof:
@@ -141,7 +146,7 @@ def _kept(loaded: Loaded, before: LoadStatus) -> RawProof:
     return RawProof(
         is_equal=True,
         proven_at=before.proven_at,
-        proven_by=f"checksums of the {changed:,} changed rows" if is_changed else "nothing was loaded",
+        proven_by=f"checksums of the {changed:,} changed rows" if is_changed else NOTHING_LOADED,
         position=before.proof_position,
         round_started_at=before.proof_started_at,
     )
@@ -198,9 +203,10 @@ def _has_windows(loaded: Loaded) -> bool:
     return len(key) == 1 and key[0].data_type in _INTEGERS
 
 
-def _is_due(loaded: Loaded) -> bool:
-    proven_at = loaded.before.proven_at if loaded.before else None
-    return proven_at is None or loaded.now - proven_at > timedelta(days=PROOF_DAYS)
+def is_due(before: LoadStatus | None, now: datetime) -> bool:
+    """Tell whether rows must be compared although none was loaded: the last proof is too old, or there is none."""
+    proven_at = before.proven_at if before else None
+    return proven_at is None or now - proven_at > timedelta(days=PROOF_DAYS)
 
 
 def _is_equal(loaded: Loaded, where: _Where, leave_out: frozenset[str] = frozenset()) -> bool:

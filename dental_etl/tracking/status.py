@@ -64,7 +64,7 @@ __all__ = [
 
 
 @lru_cache(maxsize=8)  # SQLAlchemy keeps what it compiled per table object, hundreds of times over
-def _load_table(schema: str) -> Table:
+def load_table(schema: str) -> Table:
     return Table(
         "etl_load_status",
         MetaData(schema=schema),
@@ -115,7 +115,7 @@ class CopiedTable:
 def read_copy_status(connection: Connection, table: str) -> CopyStatus | None:
     """Return where the extract of a table stands; None before its first attempt."""
     row = connection.execute(ONE, {"of_table": table}).mappings().one_or_none()
-    return None if row is None else _copy_status(row)
+    return None if row is None else as_copy_status(row)
 
 
 def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
@@ -124,7 +124,7 @@ def read_copy_statuses(connection: Connection) -> dict[str, CopyStatus]:
         return {}
     # A table that an older version has made lacks columns until the first extract.
     rows = connection.execute(text(f"SELECT * FROM {COPY.name} ORDER BY table_name")).mappings()
-    return {row["table_name"]: _copy_status(row) for row in rows}
+    return {row["table_name"]: as_copy_status(row) for row in rows}
 
 
 def read_source_schema(connection: Connection, table: str) -> str | None:
@@ -255,7 +255,7 @@ def ensure_load_status(connection: Connection, schema: str) -> None:
         text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(f"ensure_load_status:{schema}")}
     )
     connection.execute(CreateSchema(schema, if_not_exists=True))
-    target = _load_table(schema)
+    target = load_table(schema)
     connection.execute(CreateTable(target, if_not_exists=True))
     # Tables of older versions lack what came later.
     connection.exec_driver_sql(
@@ -268,18 +268,18 @@ def ensure_load_status(connection: Connection, schema: str) -> None:
 
 def read_load_status(connection: Connection, schema: str, table: str) -> LoadStatus | None:
     """Return which generation raw holds; None before the first load."""
-    target = _load_table(schema)
+    target = load_table(schema)
     row = connection.execute(select(target).where(target.c.table_name == table)).mappings().one_or_none()
-    return None if row is None else _load_status(row)
+    return None if row is None else as_load_status(row)
 
 
 def read_load_statuses(connection: Connection, schema: str) -> dict[str, LoadStatus]:
     """Return which generation raw holds, by table; nothing where no load was ever begun."""
-    target = _load_table(schema)
+    target = load_table(schema)
     if not inspect(connection).has_table(target.name, schema=schema):
         return {}
     rows = connection.execute(select(target).order_by(target.c.table_name)).mappings()
-    return {row["table_name"]: _load_status(row) for row in rows}
+    return {row["table_name"]: as_load_status(row) for row in rows}
 
 
 def record_loaded(
@@ -308,7 +308,7 @@ def record_loaded(
     }
     known = {f"new_{name}": value for name, value in values.items()}
     if not connection.execute(_loading(schema), known).rowcount:
-        target = _load_table(schema)
+        target = load_table(schema)
         changed = {name: value for name, value in values.items() if name != "table_name"}
         connection.execute(
             postgresql.insert(target)
@@ -319,7 +319,7 @@ def record_loaded(
 
 @lru_cache(maxsize=8)
 def _loading(schema: str) -> Update:
-    target = _load_table(schema)
+    target = load_table(schema)
     names = [column.name for column in target.columns if column.name != "table_name"]
     return (
         update(target)
@@ -383,7 +383,7 @@ def _require(status: CopyStatus | None) -> CopyStatus:
     return status
 
 
-def _copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
+def as_copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
     column = row["primary_column_name"]
     return CopyStatus(
         table=row["table_name"],
@@ -404,7 +404,7 @@ def _copy_status(row: RowMapping | Mapping[str, Any]) -> CopyStatus:
     )
 
 
-def _load_status(row: RowMapping | Mapping[str, Any]) -> LoadStatus:
+def as_load_status(row: RowMapping | Mapping[str, Any]) -> LoadStatus:
     return LoadStatus(
         table=row["table_name"],
         last_loaded=row["last_loaded"],

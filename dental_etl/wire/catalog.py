@@ -7,10 +7,10 @@ copied like any other: the replica holds its value, not its expression.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause, bindparam, text
 
 from dental_etl.config.tables import Column, TableSchema
 from dental_etl.wire.names import changed_table, generation_column, mysql
@@ -50,6 +50,7 @@ _LABEL_TEXT = {"enum": "varchar(255)", "set": "text"}
 _KNOWN_EVERYWHERE = {"geomcollection": "geometrycollection"}
 _ONE_TABLE = "AND table_name = :table"
 _ONE = text(_TABLES.text.replace("ORDER BY", _ONE_TABLE + " ORDER BY"))
+_SOME_TABLES = "AND table_name IN :tables"
 
 
 def read_schema(connection: Connection, database: str, table: str) -> TableSchema | None:
@@ -74,12 +75,30 @@ def has_table(connection: Connection, database: str, table: str) -> bool:
     return any(str(row["table_name"]) == table for row in found)
 
 
-def read_schemas(connection: Connection, database: str) -> dict[str, TableSchema]:
-    """Return the structure of every base table of a database, by name, in three queries."""
-    return _schemas(
-        connection, _TABLES, text(_COLUMNS.format(one_table="")), text(_KEYS.format(one_table="")),
-        {"database": database},
+def read_schemas(
+    connection: Connection, database: str, tables: Collection[str] | None = None
+) -> dict[str, TableSchema]:
+    """Return the structure of base tables of a database, by name, in three queries.
+
+    Args:
+        connection: To the source or to replication.
+        database: Where to look.
+        tables: Those that are wanted; all by default.
+    """
+    if tables is None:
+        return _schemas(
+            connection, _TABLES, text(_COLUMNS.format(one_table="")), text(_KEYS.format(one_table="")),
+            {"database": database},
+        )  # fmt: skip
+    found = _schemas(
+        connection, _TABLES, _of_some(_COLUMNS), _of_some(_KEYS),
+        {"database": database, "tables": list(tables)},
     )  # fmt: skip
+    return {name: schema for name, schema in found.items() if name in tables}
+
+
+def _of_some(statement: str) -> TextClause:
+    return text(statement.format(one_table=_SOME_TABLES)).bindparams(bindparam("tables", expanding=True))
 
 
 def create_table_ddl(schema: TableSchema, *, name: str | None = None, engine: str = "InnoDB") -> str:
@@ -171,7 +190,7 @@ def _names(columns: Iterable[str]) -> str:
 
 
 def _schemas(
-    connection: Connection, tables: TextClause, columns: TextClause, keys: TextClause, values: dict[str, str]
+    connection: Connection, tables: TextClause, columns: TextClause, keys: TextClause, values: dict[str, Any]
 ) -> dict[str, TableSchema]:
     by_table = _grouped(connection.execute(columns, values).mappings())
     key_parts = _grouped(connection.execute(keys, values).mappings())
