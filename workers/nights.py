@@ -98,7 +98,7 @@ def is_missing(at: datetime) -> bool:
 
 
 def plan(run_id: str) -> None:
-    """Plan the run's tables and publish them; tables that were published twice are worked once.
+    """Plan the run's tables and publish those that have a turn; what was published twice is worked once.
 
     Raises:
         ConfigurationError: A table is unknown.
@@ -108,7 +108,7 @@ def plan(run_id: str) -> None:
     plans = pipeline.plan_run(
         settings(),
         run_id,
-        now(),
+        now,
         names=run.selected_tables,
         category=run.selected_category,
         refresh=run.refresh,

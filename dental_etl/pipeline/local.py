@@ -68,7 +68,7 @@ def run_here(
         plans = night.plan_run(
             settings,
             run_id,
-            clock(),
+            clock,
             names=chosen,
             category=category,
             refresh=refresh,

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from dental_etl import notify, preflight
 from dental_etl.config import Settings, TableConfig, Tables
 from dental_etl.exceptions import ETLPipelineError, ValidationError
-from dental_etl.pipeline import outage
+from dental_etl.pipeline import outage, unchanged
 from dental_etl.pipeline.planning import night_at, read_knowledge
-from dental_etl.pipeline.tables import ledger_transaction
+from dental_etl.pipeline.tables import Clock, ledger_transaction
 from dental_etl.plan import TablePlan, plan_night
 from dental_etl.run import Category, Finding, RefreshMode, RunKind, Severity
 from dental_etl.tracking import ledger
@@ -87,22 +87,23 @@ def validate_run(settings: Settings, run_id: str, now: datetime) -> None:
 def plan_run(
     settings: Settings,
     run_id: str,
-    now: datetime,
+    clock: Clock,
     *,
     names: Iterable[str] = (),
     category: Category | None = None,
     refresh: RefreshMode = RefreshMode.INCREMENTAL,
     workers: int | None = None,
 ) -> tuple[TablePlan, ...]:
-    """Plan the run's tables in the order of publication and make the run active.
+    """Plan the run's tables, make the run active, and return what has a turn, in the order of publication.
 
     A new table is among them as an analysis would treat it. One that the source no longer has is left
-    out, unless it was named: its rows stay in raw, and validation has said so.
+    out, unless it was named: its rows stay in raw, and validation has said so. Tables that one look finds
+    unchanged end here, unless they were named: who names a table wants it looked at for itself.
 
     Args:
         settings: Where.
         run_id: An opened run.
-        now: Aware.
+        clock: Gives the time, aware.
         names: Only these tables; all when empty.
         category: Only tables of this category.
         refresh: What was asked for.
@@ -111,14 +112,17 @@ def plan_run(
     Raises:
         ConfigurationError: A name is not in tables.yml.
     """
-    configs = choose(settings, names=names, category=category)
+    chosen, now = tuple(names), clock()
+    configs = choose(settings, names=chosen, category=category)
     known = read_knowledge(settings, now)
     plans = plan_night(configs, known, night_at(settings, now, refresh=refresh, workers=workers))
     highest = max((one.fence for one in known.statuses.values()), default=0)
+    found = unchanged.look(settings, run_id, () if chosen else plans, clock)
     with ledger_transaction(settings) as connection:
         ledger.raise_fences(connection, above=highest)
-        ledger.plan_tables(connection, run_id, plans, now)
-    return plans
+        ledger.plan_tables(connection, run_id, plans, clock())
+        ended = unchanged.end(connection, settings, run_id, found, clock())
+    return tuple(plan for plan in plans if plan.table not in ended)
 
 
 def choose(

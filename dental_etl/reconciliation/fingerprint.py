@@ -52,7 +52,7 @@ def take(attempt: Attempt) -> str | None:
     table = attempt.table
     has_rows = _have_rows(attempt.reader, [table]) if attempt.schema.is_transactional else {}
     row = next(iter(_look(attempt.reader, _ONE_TABLE.format(table=names.literal(table)))), None)
-    return None if row is None else _fingerprint(row, has_rows.get(table))
+    return None if row is None else _fingerprint(row, has_rows=has_rows.get(table))
 
 
 def unchanged(reader: SourceReader, known: Mapping[str, str]) -> frozenset[str]:
@@ -67,7 +67,9 @@ def unchanged(reader: SourceReader, known: Mapping[str, str]) -> frozenset[str]:
     likely = {name: row for name, row in _rows_of(reader, known) if known[name] in _possible(row)}
     has_rows = _many_have_rows(reader, [name for name, row in likely.items() if not _is_file(row)])
     return frozenset(
-        name for name, row in _rows_of(reader, likely) if known[name] == _fingerprint(row, has_rows.get(name))
+        name
+        for name, row in _rows_of(reader, likely)
+        if known[name] == _fingerprint(row, has_rows=has_rows.get(name))
     )
 
 
@@ -127,7 +129,7 @@ def _possible(row: Any) -> tuple[str | None, ...]:
     return _fingerprint(row, has_rows=True), _fingerprint(row, has_rows=False)
 
 
-def _fingerprint(row: Any, has_rows: bool | None) -> str | None:
+def _fingerprint(row: Any, *, has_rows: bool | None) -> str | None:
     """Return the fingerprint of a row of `_LOOK`; `has_rows` is None where that is not known."""
     if not _is_telling(row) or not (_is_file(row) or has_rows is not None):
         return None

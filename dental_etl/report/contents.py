@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import accumulate
 
 from dental_etl.run import (
+    ALL_TABLES,
     Category,
     Coercion,
     DbtResult,
@@ -122,6 +123,17 @@ class RunReport:
     @property
     def unfinished(self) -> tuple[TableResult, ...]:
         return tuple(table for table in self.tables if not table.status.is_terminal)
+
+    @property
+    def unchanged(self) -> tuple[TableResult, ...]:
+        """Tables of which no row was read, since the source had not written them."""
+        return tuple(table for table in self.tables if table.extract_action == "unchanged")
+
+    @property
+    def unchanged_seconds(self) -> float:
+        """Time of the source that it took to tell which they are."""
+        looks = sum(visit.seconds for visit in self.visits if visit.table == ALL_TABLES)
+        return looks + sum(table.source_seconds for table in self.unchanged)
 
     @property
     def drifted(self) -> tuple[TableResult, ...]:

@@ -27,6 +27,10 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "headline": headline(report),
         "seconds": round(report.seconds, 3),
         "counts": _counts(report),
+        "unchanged": {
+            "tables": len(report.unchanged),
+            "source_seconds": round(report.unchanged_seconds, 3),
+        },
         "totals": dataclasses.asdict(report.totals),
         "source_cost": dataclasses.asdict(report.source_cost),
         "next_steps": [{"why": s.why, "commands": list(s.commands)} for s in next_steps(report)],

@@ -74,7 +74,15 @@ def _source(report: RunReport) -> str:
     others = paused(cost.pauses, STRAIN)
     pauses = f"; paused {others}" if others else ""
     slow = " It was busy for much of the time, so it was read slowly." if cost.was_busy else ""
-    return f"Source: {counted(cost.reads, 'read')}, {duration(cost.seconds)}{longest}{most}{pauses}.{slow}"
+    reads = f"{counted(cost.reads, 'read')}, {duration(cost.seconds)}"
+    return f"Source: {reads}{longest}{most}{pauses}.{slow}{_unchanged(report)}"
+
+
+def _unchanged(report: RunReport) -> str:
+    if not report.unchanged:
+        return ""
+    tables = counted(len(report.unchanged), "table was", "tables were")
+    return f" {tables} unchanged and not read, which {duration(report.unchanged_seconds)} of that told."
 
 
 def _failures(report: RunReport) -> Iterator[str]:

@@ -19,6 +19,7 @@ from dental_etl.run.states import (
     new_run_id,
 )
 from dental_etl.run.table_results import (
+    ALL_TABLES,
     Coercion,
     CopyStatus,
     Cursor,
@@ -31,6 +32,7 @@ from dental_etl.run.table_results import (
 from dental_etl.run.values import Value
 
 __all__ = [
+    "ALL_TABLES",
     "Category",
     "Coercion",
     "CopyStatus",

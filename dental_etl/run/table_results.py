@@ -61,10 +61,15 @@ class CopyStatus(Value):
     forgotten_generation: int = 0
 
 
+#: In a visit's place of a table: the look that tells which tables are unchanged.
+ALL_TABLES = "all tables"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceVisit(Value):
     """One connection to the source, from its first statement to its end, and what that has cost."""
 
+    #: Or `ALL_TABLES`.
     table: str
     began_at: datetime
     ended_at: datetime
@@ -167,7 +172,7 @@ class TableResult(Value):
     strategy: Strategy | None = None
     reason: str | None = None
     refresh: RefreshMode = RefreshMode.INCREMENTAL
-    #: Attempts over both phases; 2 for a table without retries.
+    #: Attempts over both phases; 2 for a table without retries, 0 for one that ended without a turn.
     attempts: int = 0
     #: ``E_...`` of the last failure, None when there was none.
     error_code: str | None = None

@@ -27,6 +27,13 @@ _RELEASE_SLOT = "SELECT RELEASE_LOCK(%(name)s)"
 _TAKE_ADVISORY = "SELECT CASE WHEN pg_try_advisory_lock(%(key)s) THEN 1 ELSE 0 END"
 _RELEASE_ADVISORY = "SELECT pg_advisory_unlock(%(key)s)"
 _IS_TABLE_FREE = f"SELECT IS_FREE_LOCK({LOCK_NAME})"
+# Of every table that was ever copied, in one statement: nothing is taken.
+_OF_A_ROW = LOCK_NAME.replace("%(name)s", "CONCAT(%(purpose)s, '.', table_name)")
+_BUSY_TABLES = f"SELECT table_name FROM etl_copy_status WHERE IS_FREE_LOCK({_OF_A_ROW}) <> 1"
+_HELD_ADVISORY = (
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 # A 64-bit key stands in pg_locks as two halves.
 _IS_ADVISORY_HELD = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
@@ -85,6 +92,23 @@ def advisory_lock(connection: Connection, name: str) -> Iterator[None]:
 def is_table_locked(connection: Connection, table: str, *, purpose: str = "extract") -> bool:
     """Say whether any session of the replication server holds a table's lock; takes nothing."""
     return _scalar(connection, _IS_TABLE_FREE, Role.REPLICATION, name=f"{purpose}.{table}") != 1
+
+
+def busy_tables(connection: Connection, *, purpose: str = "extract") -> frozenset[str]:
+    """Return the tables whose lock any session of the replication server holds; takes nothing.
+
+    Raises:
+        DatabaseQueryError: Nothing was ever copied.
+    """
+    with database_errors(Role.REPLICATION):
+        found = connection.exec_driver_sql(_BUSY_TABLES, {"purpose": purpose})
+        return frozenset(str(name) for (name,) in found)
+
+
+def held_advisory_keys(connection: Connection) -> frozenset[int]:
+    """Return the `advisory_key` of every name that any session of the analytics database holds; takes nothing."""
+    with database_errors(Role.ANALYTICS):
+        return frozenset(connection.exec_driver_sql(_HELD_ADVISORY).scalars())
 
 
 def is_advisory_locked(connection: Connection, name: str) -> bool:

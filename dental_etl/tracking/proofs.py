@@ -5,6 +5,7 @@ It may hold keys of rows (a key can be a person's name), so nothing of it leaves
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Column,
     Connection,
     MetaData,
+    RowMapping,
     Table,
     bindparam,
     delete,
@@ -83,20 +85,34 @@ def ensure_proofs(connection: Connection) -> None:
 def read_proof(connection: Connection, table: str) -> ProofStatus:
     """Return what is known about a replica; an empty status when nothing is."""
     row = connection.execute(_ONE, {"of_table": table}).mappings().one_or_none()
-    if row is None:
-        return ProofStatus(table=table)
-    values: dict[str, Any] = {
-        name: _aware(value) if name in _TIMES else value
-        for name, value in row.items()
-        if name != "table_name"
-    }
-    return ProofStatus(table=table, **values)
+    return ProofStatus(table=table) if row is None else _status(row)
 
 
 def find_proof(connection: Connection, table: str) -> ProofStatus:
     """Return what is known about a replica as `read_proof` does, also where nothing was ever proven."""
     is_there = inspect(connection).has_table(_PROOF.name)
     return read_proof(connection, table) if is_there else ProofStatus(table=table)
+
+
+def find_proofs(connection: Connection) -> dict[str, ProofStatus]:
+    """Return what is known about every replica, by table; nothing where nothing was ever proven."""
+    if not inspect(connection).has_table(_PROOF.name):
+        return {}
+    return {row["table_name"]: _status(row) for row in connection.execute(select(_PROOF)).mappings()}
+
+
+def hold_proofs(connection: Connection, tables: Collection[str]) -> dict[str, ProofStatus]:
+    """Return what is known about some replicas, and keep it so until the transaction ends."""
+    name = _PROOF.c.table_name
+    held = select(_PROOF).where(name.in_(sorted(tables))).order_by(name).with_for_update()
+    return {row["table_name"]: _status(row) for row in connection.execute(held).mappings()}
+
+
+def record_proven(connection: Connection, tables: Collection[str], proven_at: datetime) -> None:
+    """Move the moments up at which replicas were last known to be equal, in the caller's transaction."""
+    connection.execute(
+        update(_PROOF).where(_PROOF.c.table_name.in_(sorted(tables))).values(proven_at=_naive(proven_at))
+    )
 
 
 def proven_tables(connection: Connection) -> tuple[str, ...]:
@@ -122,6 +138,15 @@ def record_proof(connection: Connection, status: ProofStatus) -> None:
     if not connection.execute(_WRITE, {"of_table": status.table, **known}).rowcount:
         statement = mysql.insert(_PROOF).values(table_name=status.table, **values)
         connection.execute(statement.on_duplicate_key_update(values))
+
+
+def _status(row: RowMapping) -> ProofStatus:
+    values: dict[str, Any] = {
+        name: _aware(value) if name in _TIMES else value
+        for name, value in row.items()
+        if name != "table_name"
+    }
+    return ProofStatus(table=row["table_name"], **values)
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -110,7 +110,7 @@ def _open_run(settings: Settings, table: str, phases: Sequence[str]) -> str:
     """Begin a run of one table, warm up, and do what comes before the phases to measure."""
     run_id = new_run_id(_now())
     pipeline.open_rerun(settings, run_id, RunKind.MANUAL, _now())
-    pipeline.plan_run(settings, run_id, _now(), names=[table])
+    pipeline.plan_run(settings, run_id, _now, names=[table])
     for database in (settings.source, settings.replication, settings.analytics):
         with connect(database):
             pass

@@ -18,7 +18,7 @@ RUN_ID = "20260131T040000-abcdef"
 def test_a_broker_that_is_away_is_named_with_what_to_type(clinic: Clinic) -> None:
     now = datetime.now(UTC)
     pipeline.open_rerun(clinic.settings, RUN_ID, RunKind.RERUN, now)
-    pipeline.plan_run(clinic.settings, RUN_ID, now)
+    pipeline.plan_run(clinic.settings, RUN_ID, lambda: now)
     done = subprocess.run(
         [sys.executable, "-c", "from workers.cli import main; main()", "resume", RUN_ID],
         env={**clinic.environment, "TEST_CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},

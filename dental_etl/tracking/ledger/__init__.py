@@ -77,6 +77,7 @@ from dental_etl.tracking.ledger.table_state import (
     results,
     stale_tables,
 )
+from dental_etl.tracking.ledger.unchanged import Unchanged, UnchangedTables, end_unchanged
 from dental_etl.tracking.ledger.visits import add_visits, bytes_read, forget_visits, visits, write_visit
 
 __all__ = [
@@ -87,6 +88,8 @@ __all__ = [
     "OpenTable",
     "Outage",
     "Plan",
+    "Unchanged",
+    "UnchangedTables",
     "active_runs",
     "add_coercions",
     "add_findings",
@@ -101,6 +104,7 @@ __all__ = [
     "dbt_result",
     "due_notifications",
     "end_outage",
+    "end_unchanged",
     "fail",
     "finalise_once",
     "find_run",
