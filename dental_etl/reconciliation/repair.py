@@ -12,6 +12,7 @@ from dental_etl.extract.changes import create_stage, write_changes
 from dental_etl.extract.queries import GONE, STAGE, KeyRange
 from dental_etl.reconciliation import ranges
 from dental_etl.reconciliation.comparison import Compared, compare_again
+from dental_etl.reconciliation.ranges import Contents
 from dental_etl.tracking.status import CopiedBatch, next_generation, record_batch
 from dental_etl.wire import names
 from dental_etl.wire.load_data import load_data
@@ -24,7 +25,7 @@ class Unmended:
     """A range that still differs after its repairs."""
 
     rows: int
-    #: Whether the source's rows changed between two looks; else something is wrong here.
+    #: Whether the source's rows changed between two of the looks after repairs; else something is wrong here.
     is_moving: bool
 
 
@@ -45,17 +46,15 @@ def mend(attempt: Attempt, differing: Sequence[Compared], *, replica_rows: int) 
         DeadlineError: The window closed; what was written stays.
     """
     left = list(differing)
-    before = left
+    looks: dict[KeyRange, set[Contents]] = {one.key_range: set() for one in left}
     for _ in range(_ROUNDS):
         _repair(attempt, [one.key_range for one in left], replica_rows)
-        before, left = (
-            left,
-            [again for one in left if not (again := compare_again(attempt, one)).is_equal],
-        )
+        left = [again for one in left if not (again := compare_again(attempt, one)).is_equal]
         if not left:
             return []
-    looked = {one.key_range: one.source for one in before}
-    return [Unmended(rows=one.rows, is_moving=looked[one.key_range] != one.source) for one in left]
+        for one in left:
+            looks[one.key_range].add(one.source)
+    return [Unmended(rows=one.rows, is_moving=len(looks[one.key_range]) > 1) for one in left]
 
 
 def _repair(attempt: Attempt, differing: Sequence[KeyRange], replica_rows: int) -> None:
