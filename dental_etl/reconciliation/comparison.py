@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dental_etl.extract import governor, keys
 from dental_etl.extract.attempt import Attempt
@@ -14,6 +14,8 @@ from dental_etl.extract.queries import KeyRange
 from dental_etl.reconciliation import ranges, slots
 from dental_etl.reconciliation.ranges import Contents, Depth
 from dental_etl.reconciliation.slots import Slot
+from dental_etl.wire.reader import read_blocks
+from dental_etl.wire.rows import Target
 
 #: A table of so many rows is compared in one scan, a third of them where that locks the table: a quarter of a
 #: second of the source's time, and half of what the rows cost in the order of the key.
@@ -27,6 +29,9 @@ _MOST_LEAF_ROWS = 10_000
 _ONE_BY_ONE_ROWS = 2_000
 #: Cutting a range again and again, while rows come in, must end some time.
 _MOST_CUTS = 8
+
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +120,7 @@ def by_slots(attempt: Attempt, key_range: KeyRange, rows: int) -> Compared:
     if ends is None or ends[0] is None:
         return compare(attempt, key_range)
     width = slots.width_of(int(ends[0]), int(ends[1]), rows)
-    found = _both(attempt, ranges.slots(attempt.schema, key_range, width))
-    source, replica = ({str(row[0]) for row in of} for of in found)
+    source, replica = _slots(attempt, ranges.slots(attempt.schema, key_range, width))
     differing = slots.differing(source, replica, key_range, width)
     source_rows = slots.rows_of(source)
     return Compared(
@@ -196,9 +200,8 @@ def narrow(attempt: Attempt, compared: Compared, cuts: int = 0) -> Iterator[Comp
 def _leaves(attempt: Attempt, compared: Compared, found: Sequence[Slot], cuts: int) -> Iterator[Compared]:
     """Gather slots into reads; one that holds a heap of keys is cut again."""
     heaps = [slot for slot in found if slot.source.rows > ranges.LEAF_ROWS]
-    most_rows = min(
-        _MOST_LEAF_ROWS, governor.first_pace(attempt.plan.config, strain=attempt.reader.strain).rows
-    )
+    pace = governor.first_pace(attempt.plan.config, strain=attempt.reader.strain)
+    most_rows = min(_MOST_LEAF_ROWS, max(ranges.LEAF_ROWS, pace.rows))
     for key_range, of in slots.leaves((slot for slot in found if slot not in heaps), most_rows):
         yield Compared(
             key_range=key_range,
@@ -236,16 +239,42 @@ def _source_key(attempt: Attempt, key_range: KeyRange, rows: int) -> Key | None:
     return None if row is None else keys.from_row(attempt.schema, row)
 
 
+def _slots(attempt: Attempt, statement: str) -> tuple[set[bytes], set[bytes]]:
+    """Ask both servers for their slots; return the lines of the source and of the replica."""
+    schema = attempt.schema
+
+    def ask_source() -> bytes:
+        return attempt.reader.lines(statement, ranges.slot_format(schema, Target.MYSQL))
+
+    def ask_replica() -> bytes:
+        wanted = ranges.slot_format(schema, Target.POSTGRES)
+        with attempt.errors():
+            return b"".join(read_blocks(attempt.replication, statement, None, wanted))
+
+    source, replica = _at_once(attempt, ask_source, ask_replica)
+    return set(source.splitlines()), set(replica.splitlines())
+
+
 def _both(attempt: Attempt, statement: str) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Ask both servers the same, and at the same time where they have work to do; return the rows of both."""
+    """Ask both servers the same; return the rows of the source and of the replica."""
+
+    def ask_replica() -> Sequence[Any]:
+        with attempt.errors():
+            found: Sequence[Any] = attempt.run(statement).all()
+        return found
+
+    return _at_once(attempt, lambda: attempt.reader.rows(statement), ask_replica)
+
+
+def _at_once(
+    attempt: Attempt, ask_source: Callable[[], _Found], ask_replica: Callable[[], _Found]
+) -> tuple[_Found, _Found]:
+    """Ask both servers, at the same time where they have work to do."""
     if attempt.plan.config.estimated_rows <= _ONE_BY_ONE_ROWS:
-        found = attempt.reader.rows(statement)
-        with attempt.errors():
-            return found, attempt.run(statement).all()
+        return ask_source(), ask_replica()
     with attempt.reader.ahead() as reader:
-        source = reader.submit(attempt.reader.rows, statement)
-        with attempt.errors():
-            replica = attempt.run(statement).all()
+        source = reader.submit(ask_source)
+        replica = ask_replica()
         return source.result(), replica
 
 

@@ -42,12 +42,12 @@ def width_of(lowest: int, highest: int, rows: int) -> int:
 
 
 def differing(
-    source: AbstractSet[str], replica: AbstractSet[str], key_range: KeyRange, width: int
+    source: AbstractSet[bytes], replica: AbstractSet[bytes], key_range: KeyRange, width: int
 ) -> list[Slot]:
     """Return the slots that differ, in the order of their keys.
 
     Args:
-        source: What the source says of each slot, as `ranges.slots` writes it.
+        source: What the source says of each slot, a line each, as `ranges.slots` selects them.
         replica: The same of the replica.
         key_range: Whose slots they are; they end where it ends.
         width: Keys of a slot.
@@ -59,9 +59,9 @@ def differing(
     ]
 
 
-def rows_of(found: Iterable[str]) -> int:
+def rows_of(found: Iterable[bytes]) -> int:
     """Return the rows of all slots."""
-    return sum(int(one.split(",")[1]) for one in found)
+    return sum(int(one.split(b",")[1]) for one in found)
 
 
 def leaves(slots: Iterable[Slot], most_rows: int) -> Iterator[tuple[KeyRange, list[Slot]]]:
@@ -83,8 +83,8 @@ def leaves(slots: Iterable[Slot], most_rows: int) -> Iterator[tuple[KeyRange, li
         yield _leaf(gathered), gathered
 
 
-def _parsed(text: str) -> tuple[int, Contents]:
-    number, rows, checksum = text.split(",")
+def _parsed(line: bytes) -> tuple[int, Contents]:
+    number, rows, checksum = line.split(b",")
     return int(number), Contents(rows=int(rows), checksum=int(checksum))
 
 

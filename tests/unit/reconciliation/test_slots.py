@@ -40,7 +40,9 @@ def test_slots_hold_few_rows_on_average(lowest: int, highest: int, rows: int, wi
 
 
 def test_slots_of_one_side_only_differ() -> None:
-    found = differing({"1,1,7", "2,2,14", "3,1,7"}, {"2,2,14", "3,2,14", "4,1,7"}, KeyRange(up_to=(45,)), 10)
+    found = differing(
+        {b"1,1,7", b"2,2,14", b"3,1,7"}, {b"2,2,14", b"3,2,14", b"4,1,7"}, KeyRange(up_to=(45,)), 10
+    )
     assert found == [
         Slot(first=10, last=19, source=ONE, replica=NOTHING),
         Slot(first=30, last=39, source=ONE, replica=TWO),
