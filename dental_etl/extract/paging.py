@@ -24,6 +24,8 @@ class Page:
     fetched: FetchedPage
     #: Gives the last key of the range once the rows are used up; None for the last page.
     up_to: Callable[[], Key | None]
+    #: Tells whether the next page has arrived, so that nobody would wait for it.
+    is_followed: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,14 @@ def pages(
             pending = None
             if page.fetched.is_complete:
                 todo, pending = _go_on(reader, todo, page)
-            yield page
+            yield replace(page, is_followed=_arrival(pending))
             if not page.fetched.is_complete:  # huge rows: until now the source was sending them
                 todo, pending = _go_on(reader, todo, page)
+
+
+def _arrival(pending: Future[Page] | None) -> Callable[[], bool]:
+    """Tell of a read whether it is over; one that failed is for whoever asks for the next page."""
+    return lambda: pending is not None and pending.done() and pending.exception() is None
 
 
 def is_one_read(attempt: Attempt, after: Key | None, condition: str | None) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from dental_etl.config import Settings, TableConfig
 from dental_etl.connections import connect
 from dental_etl.exceptions import DeadlineError, FencedError, TableBusyError
-from dental_etl.extract import publishing
+from dental_etl.extract import publishing, shadow
 from dental_etl.extract.replicator import Progress, extract_table
 from dental_etl.plan import plan_table
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
@@ -28,8 +28,14 @@ ROWS = 1000
 
 
 @pytest.fixture
-def extract(sandbox_settings: Settings, visits: Connection, replication: Connection) -> Extract:
-    """Plan and extract `visit` as a run would, killed after some batches if asked to."""
+def extract(
+    sandbox_settings: Settings,
+    visits: Connection,
+    replication: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Extract:
+    """Plan and extract `visit` as a run would, killed after some batches of one page if asked to."""
+    monkeypatch.setattr(shadow, "_BATCH_BYTES", 1)
 
     def run(
         *,
