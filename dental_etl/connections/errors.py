@@ -26,7 +26,7 @@ _MYSQL_CONNECTION = frozenset({
 _MYSQL_LOCK_WAIT = 1205
 _MYSQL_TRANSACTION = frozenset({1213, 1412, 1684, 1689})
 _MYSQL_ACCESS = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1290, 1370, 1698, 1792, 1820, 1862, 3118})
-_MYSQL_DAMAGED = frozenset({126, 127, 144, 145, 1016, 1017, 1034, 1035, 1168, 1194, 1195, 1712, 1877})
+_MYSQL_DAMAGED = frozenset({126, 127, 144, 145, 1016, 1017, 1030, 1034, 1035, 1168, 1194, 1195, 1712, 1877})
 _MYSQL_FULL = frozenset({3, 20, 1021, 1026, 1114})
 #: Too many connections to the server or of our account; 1226 also its connections or statements of an hour.
 _MYSQL_NO_PLACE = frozenset({1040, 1203, 1226})
