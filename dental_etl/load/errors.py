@@ -90,3 +90,15 @@ def _column(driver: BaseException, columns: Collection[str]) -> str | None:
     """Return the column that the server names; only a name that we know is certain to be no value."""
     named = driver.diag.column_name if isinstance(driver, psycopg2.Error) else None
     return named if named in columns else None
+
+
+def require_equal(table: str, run_id: str, *, rows: int, in_raw: int) -> None:
+    """Pass if raw has as many rows as the replica after all of them were loaded."""
+    if in_raw != rows:
+        raise DataLoadingError(
+            f"Table {table} has {rows} rows in the replication database but {in_raw} in raw after a full "
+            "load; nothing was committed. A trigger or rule on the raw table can cause this.",
+            table=table,
+            stage="load",
+            run_id=run_id,
+        )

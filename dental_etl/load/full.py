@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import sqlalchemy.exc
@@ -43,14 +44,21 @@ class LockPatience:
     pause_seconds: float = 1.0
 
 
-def first_load(analytics: Connection, replica: Replica, raw: RawTable) -> Moved:
-    """Create the table and fill it, in the caller's transaction; all but the rows' columns comes after them."""
+def first_load(analytics: Connection, replica: Replica, raw: RawTable) -> tuple[Moved, int]:
+    """Create the table and fill it, in the caller's transaction; all but the rows' columns comes after them.
+
+    Returns:
+        What was copied, and how many rows the replica says that it has: it counts them while PostgreSQL
+        makes the key.
+    """
     create_for_copy(analytics, raw.qualified, raw)
     moved = _copy(analytics, replica, raw, is_new=True)
-    add_own_columns(analytics, raw.qualified)
-    add_primary_key(analytics, raw.qualified, raw)
-    execute(analytics, f"ANALYZE {raw.qualified}")
-    return moved
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="count") as beside:
+        counted = beside.submit(replica.count)
+        add_own_columns(analytics, raw.qualified)
+        add_primary_key(analytics, raw.qualified, raw)
+        execute(analytics, f"ANALYZE {raw.qualified}")
+    return moved, counted.result()
 
 
 def refresh(analytics: Connection, replica: Replica, raw: RawTable, patience: LockPatience) -> Moved:

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from dental_etl.config import Settings
 from dental_etl.config.tables import TableConfig
 from dental_etl.connections import connect
-from dental_etl.exceptions import DatabaseError, DataLoadingError
+from dental_etl.exceptions import DatabaseError
 from dental_etl.load.action import Action, Facts, choose_action, is_refresh_cheaper
 from dental_etl.load.changes import apply_changes
 from dental_etl.load.chunks import copy_chunk, is_left_to_copy, publish
-from dental_etl.load.errors import load_errors, too_many_deletes
+from dental_etl.load.errors import load_errors, require_equal, too_many_deletes
 from dental_etl.load.evolution import follow, require_compatible
 from dental_etl.load.full import LockPatience, first_load, refresh
 from dental_etl.load.moved import Moved, added
@@ -313,6 +313,9 @@ def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, now
     action = _action(replica, change, before, job.asked)
     if action is Action.NOTHING and before is not None:
         return loaded(action, Moved(), before.rows_loaded)
+    if found is None:
+        moved, rows = _first(analytics, replica, raw, job)
+        return loaded(Action.FULL, moved, rows)
     rows = replica.count()
     held = before.loaded_generation if before else 0
     changed = replica.count_changed(held) if action is Action.CHANGES else rows
@@ -325,11 +328,10 @@ def _load(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, now
             if count_rows(analytics, raw.qualified) == rows:
                 return loaded(action, moved, rows, _altered(replica, held) | evolved.columns)
             _warn(job.table, "the outbox does not explain its rows")
-    if found is not None:
-        held_rows = before.rows_loaded if before else count_rows(analytics, raw.qualified)
-        job.require_deletes_allowed(rows=held_rows, gone=held_rows - rows)
+    held_rows = before.rows_loaded if before else count_rows(analytics, raw.qualified)
+    job.require_deletes_allowed(rows=held_rows, gone=held_rows - rows)
     job.watch.expect(rows)
-    moved = _whole(analytics, replica, raw, job, rows, is_new=found is None)
+    moved = _whole(analytics, replica, raw, job, rows)
     return loaded(Action.FULL, moved, rows)
 
 
@@ -361,7 +363,7 @@ def _proven(loaded: Loaded, job: _Job) -> tuple[Loaded, RawProof]:
         return loaded, proof
     _warn(job.table, "raw differs from the replica")
     rows = loaded.replica.count()
-    moved = _whole(loaded.analytics, loaded.replica, loaded.raw, job, rows, is_new=False)
+    moved = _whole(loaded.analytics, loaded.replica, loaded.raw, job, rows)
     moved = moved.with_drift(*loaded.result.drift)
     result = as_result(loaded.replica, Action.FULL, moved, rows_total=rows, started=job.started)
     loaded = replace(loaded, result=result, reload=Reload.WHOLE, windows=())
@@ -389,33 +391,35 @@ def _windows_reloaded(loaded: Loaded, differing: tuple[KeyWindow, ...], job: _Jo
     return replace(loaded, result=result, reload=Reload.WINDOWS, windows=differing)
 
 
-def _whole(
-    analytics: Connection, replica: Replica, raw: RawTable, job: _Job, rows: int, *, is_new: bool
-) -> Moved:
-    """Load every row, from the staging table if a chunked load left one.
+def _first(analytics: Connection, replica: Replica, raw: RawTable, job: _Job) -> tuple[Moved, int]:
+    """Make the table, from the staging table if a chunked load left one; return its rows too.
 
     Raises:
         DataLoadingError: Raw has not as many rows as the replica afterwards.
     """
-    staged = publish(analytics, replica, raw) if is_new else None
-    if staged is not None and count_rows(analytics, raw.qualified) == rows:
-        return staged
-    if staged is not None:
-        _warn(job.table, "its chunks do not add up")
-    if is_new and staged is None:
-        moved = first_load(analytics, replica, raw)
-        in_raw = moved.written  # what PostgreSQL counted into a table that nobody else has ever seen
-    else:
-        moved = refresh(analytics, replica, raw, job.asked.patience)
-        in_raw = count_rows(analytics, raw.qualified)
-    if in_raw != rows:
-        raise DataLoadingError(
-            f"Table {job.table} has {rows} rows in the replication database but {in_raw} in raw after a full "
-            "load; nothing was committed. A trigger or rule on the raw table can cause this.",
-            table=job.table,
-            stage="load",
-            run_id=job.run_id,
-        )
+    staged = publish(analytics, replica, raw)
+    if staged is None:
+        moved, rows = first_load(analytics, replica, raw)
+        job.watch.expect(rows)
+        job.watch.settle(rows=moved.written, size=moved.bytes)
+        # PostgreSQL has counted what it took into a table that nobody else has ever seen.
+        require_equal(job.table, job.run_id, rows=rows, in_raw=moved.written)
+        return moved, rows
+    rows = replica.count()
+    if count_rows(analytics, raw.qualified) == rows:
+        return staged, rows
+    _warn(job.table, "its chunks do not add up")
+    return _whole(analytics, replica, raw, job, rows), rows
+
+
+def _whole(analytics: Connection, replica: Replica, raw: RawTable, job: _Job, rows: int) -> Moved:
+    """Load every row again.
+
+    Raises:
+        DataLoadingError: Raw has not as many rows as the replica afterwards.
+    """
+    moved = refresh(analytics, replica, raw, job.asked.patience)
+    require_equal(job.table, job.run_id, rows=rows, in_raw=count_rows(analytics, raw.qualified))
     return moved
 
 
