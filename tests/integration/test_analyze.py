@@ -74,10 +74,10 @@ def test_the_previous_file_is_kept(first: AnalysisResult, settings: Settings) ->
 def test_the_changelog_names_what_changed(
     first: AnalysisResult, settings: Settings, source: Connection
 ) -> None:
-    source.execute(text("ALTER TABLE patient ADD COLUMN Pronouns tinyint NOT NULL"))
+    source.execute(text("ALTER TABLE patient ADD COLUMN Pronouns tinyint(1) NOT NULL"))
     again = analyze(settings, now=NOW + timedelta(days=1))
     assert again.changelog is not None
-    assert "- patient.Pronouns: added, tinyint(4)" in again.changelog.read_text(encoding="utf-8")
+    assert "- patient.Pronouns: added, tinyint(1)" in again.changelog.read_text(encoding="utf-8")
 
 
 def test_a_check_writes_nothing(first: AnalysisResult, settings: Settings, source: Connection) -> None:
@@ -169,6 +169,6 @@ def test_what_holds_no_rows_is_listed_with_the_reason(
     source: Connection, settings: Settings, kind: str
 ) -> None:
     content = "AS SELECT 1 AS Num" if kind == "view" else ""
-    source.execute(text(f"CREATE {kind} empty {content}"))
+    source.execute(text(f"CREATE {kind} hollow {content}"))
     excluded = analyze(settings, now=NOW).tables.metadata.excluded
-    assert excluded[0] == f"empty: {kind}, which holds no rows of its own"
+    assert excluded[0] == f"hollow: {kind}, which holds no rows of its own"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import Connection
 
-from dental_etl.config import Settings
+from dental_etl.config import Column, Settings
 from dental_etl.wire.catalog import changed_table_ddl, create_table_ddl, read_schema, read_schemas
 
 PATIENT = """
@@ -17,6 +19,12 @@ PATIENT = """
       PRIMARY KEY (ClinicNum, PatNum), KEY (PatNum)
     ) ENGINE=MyISAM DEFAULT CHARACTER SET latin1
 """
+
+
+def _told(column: Column) -> tuple[object, ...]:
+    """What both families tell of a column; MySQL 8 no longer tells how wide a number is printed."""
+    kind = re.sub(r"int\(\d+\)", "int", column.column_type)
+    return column.name, kind, column.is_nullable, column.charset, column.collation
 
 
 @pytest.fixture
@@ -56,8 +64,7 @@ def test_the_replica_has_the_columns_of_the_source(
     source = read_schemas(source_admin, database)["patient"]
     replication.exec_driver_sql(create_table_ddl(source))
     replica = read_schemas(replication, sandbox_settings.replication.database)["patient"]
-    types = [(c.name, c.column_type, c.is_nullable, c.charset, c.collation) for c in source.columns]
-    assert [(c.name, c.column_type, c.is_nullable, c.charset, c.collation) for c in replica.columns] == types
+    assert [_told(column) for column in replica.columns] == [_told(column) for column in source.columns]
 
 
 def test_a_stamp_of_the_replica_does_not_move(

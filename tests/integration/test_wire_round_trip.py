@@ -23,6 +23,8 @@ from dental_etl.wire.load_data import load_data
 from dental_etl.wire.reader import BlockStream, read_blocks
 from dental_etl.wire.rows import RowFormat, Target, row_format
 
+#: MySQL cuts a text before the first such byte.
+NO_TEXT = pytest.mark.mariadb_only("text columns that take bytes which are no text")
 ALL_BYTES = bytes(range(256)).hex()
 
 
@@ -83,8 +85,8 @@ CASES = [
     pytest.param(Case("varchar(50)", "_utf8mb4 x'f09f9880'", "text", "\U0001f600"), id="emoji"),
     pytest.param(Case("varchar(50) CHARACTER SET latin1", "x'e980fffefd8d'", "text", "é€ÿþý\x8d"), id="latin1"),
     pytest.param(Case("varchar(50) CHARACTER SET ucs2", "'żółć'", "text", "żółć"), id="ucs2"),
-    pytest.param(Case("varchar(50) CHARACTER SET ascii", "x'61fffefd'", "text", "a���"), id="bytes in ascii"),
-    pytest.param(Case("varchar(50) CHARACTER SET utf8", "x'61eda080'", "text", "a���"), id="lone surrogate"),
+    pytest.param(Case("varchar(50) CHARACTER SET ascii", "x'61fffefd'", "text", "a���"), id="bytes in ascii", marks=NO_TEXT),
+    pytest.param(Case("varchar(50) CHARACTER SET utf8", "x'61eda080'", "text", "a���"), id="lone surrogate", marks=NO_TEXT),
     pytest.param(Case("text", "repeat('x', 65535)", "text", "x" * 65535), id="longest text"),
     pytest.param(Case("mediumtext", "concat(repeat('x', 70000), 'é')", "text", "x" * 70000 + "é"), id="mediumtext"),
     pytest.param(Case("longtext CHARACTER SET latin1", "repeat(_latin1 x'e9', 300)", "text", "é" * 300), id="longtext"),
@@ -125,7 +127,7 @@ class Hops:
         execute(
             self.admin,
             f"CREATE TABLE t (id int PRIMARY KEY, c {kind} NULL, after int NOT NULL) "
-            f"ENGINE=MyISAM DEFAULT CHARACTER SET utf8mb4",
+            f"ENGINE=MyISAM DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
         )
         execute(self.admin, f"INSERT INTO t VALUES (1, {value}, 7), (2, NULL, 8)")
         self.admin.commit()
@@ -208,8 +210,13 @@ def test_postgres_prints_the_same_value(hops: Hops, case: Case) -> None:
         pytest.param(Case("timestamp", "0", "timestamptz", None), "zero_date", id="timestamp"),
         pytest.param(Case("text", "x'6100'", "text", "a"), "nul_byte", id="NUL"),
         pytest.param(Case("mediumtext", "x'6100'", "text", "a"), "nul_byte", id="NUL in long text"),
-        pytest.param(Case("text", "x'eda080'", "text", "�"), "invalid_utf8", id="surrogate"),
-        pytest.param(Case("longtext", "x'eda080'", "text", "�"), "invalid_utf8", id="surrogate in long text"),
+        pytest.param(Case("text", "x'eda080'", "text", "�"), "invalid_utf8", id="surrogate", marks=NO_TEXT),
+        pytest.param(
+            Case("longtext", "x'eda080'", "text", "�"),
+            "invalid_utf8",
+            id="surrogate in long text",
+            marks=NO_TEXT,
+        ),
     ],
 )
 def test_what_postgres_cannot_hold_is_counted_by_column(hops: Hops, case: Case, coercion: str) -> None:
