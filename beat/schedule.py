@@ -37,13 +37,6 @@ ENTRIES = (
         when=crontab(hour="21", minute="0"),
         expires_seconds=300,
     ),
-    # Catches up on 21:00 when beat, the broker or the control worker was not there.
-    Entry(
-        name="ensure-nightly",
-        task=TaskName.ENSURE_NIGHTLY,
-        when=crontab(hour="21-23,0-5", minute="5-55/5"),
-        expires_seconds=240,
-    ),
     # Twice: by the clock of the worker that takes the first, the window may still be open.
     Entry(
         name="enforce-deadline",
@@ -59,6 +52,9 @@ ENTRIES = (
         expires_seconds=4 * 3600,
     ),
     # Intervals: every minute of the wall clock would leave out the hour that the autumn night has twice.
+    # Catches up on 21:00 when beat, the broker or the control worker was not there. By day it only looks at the
+    # clock: whoever takes it decides by the window, so one that waited in its queue does no harm either.
+    Entry(name="ensure-nightly", task=TaskName.ENSURE_NIGHTLY, when=schedule(300), expires_seconds=240),
     Entry(name="sweep", task=TaskName.SWEEP, when=schedule(60), expires_seconds=55),
     Entry(name="deliver-notifications", task=TaskName.DELIVER, when=schedule(60), expires_seconds=55),
 )

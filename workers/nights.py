@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: A start that guard or validation refused is tried again after that: the clinic's server may be back.
 _REFUSED_PAUSE = timedelta(hours=1)
+#: So long after it has opened, the window's own start may still be under way.
+_START_PAUSE = timedelta(minutes=2)
 #: A server that was away then is asked as often as somebody looks for a missing night.
 _ASK_PAUSE = timedelta(minutes=1)
 
@@ -80,8 +82,12 @@ def give_up(run: RunRow) -> None:
 
 
 def is_missing(at: datetime) -> bool:
-    """Say whether the window is open and the night has had no run, nor a start refused just now."""
-    if not settings().window.is_open(at):
+    """Say whether the window is open and the night has had no run, nor a start refused just now.
+
+    By day no server is asked.
+    """
+    window = settings().window
+    if not (window.is_open(at) and window.is_open(at - _START_PAUSE)):
         return False
     prepare_ledger()
     with pipeline.ledger_transaction(settings()) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pytest
 from small_clinic import TABLES, Clinic, until
 
 from dental_etl.connections import connect
@@ -133,3 +134,23 @@ def test_a_rerun_outside_the_window_is_refused_in_the_shell(clinic: Clinic) -> N
         TEST_CLOCK=NOON,
     )
     assert "WindowClosedError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("clock", "is_missing"),
+    [
+        pytest.param("2026-10-31T12:00:00-05:00", "False", id="by day"),
+        pytest.param("2026-10-31T21:01:00-05:00", "False", id="the start is under way"),
+        pytest.param("2026-10-31T21:05:00-05:00", "True", id="the start was missed"),
+        pytest.param("2026-11-01T01:30:00-05:00", "True", id="half past one"),
+        pytest.param("2026-11-01T01:30:00-06:00", "True", id="half past one again"),
+        pytest.param("2026-11-01T05:59:00-06:00", "True", id="the last minute"),
+        pytest.param("2026-11-01T06:00:00-06:00", "False", id="the window has closed"),
+    ],
+)
+def test_a_night_is_missed_inside_the_window_only(clinic: Clinic, clock: str, is_missing: str) -> None:
+    look = "from workers import nights, process\nprint(nights.is_missing(process.now()))"
+    environment = {"TEST_BLOCKED_HOURS": "06:00-21:00", "TEST_CLOCK": clock}
+    if is_missing == "False":
+        environment["TEST_POSTGRES_ANALYTICS_PORT"] = "1"  # nobody is asked then
+    assert clinic.shell(look, **environment).stdout.strip() == is_missing
