@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from dental_etl import pipeline
-from dental_etl.config import Settings
+from dental_etl.config import Role, Settings
 from dental_etl.connections import connect
 from dental_etl.pipeline import unchanged
 from dental_etl.plan import plan_table
@@ -165,6 +165,15 @@ def test_what_moved_at_the_source_has_its_turn(nights: Nights, table: str, state
     assert (nights.differing_replicas(), differences(nights.settings)) == ([], [])
 
 
+def test_a_table_of_which_the_server_says_nothing_has_its_turn(nights: Nights) -> None:
+    """As every InnoDB table after a restart of the server, until it is written again."""
+    nights.execute("CREATE TABLE silent LIKE claim")
+    nights.play()
+    nights.play(is_analyzed=False)
+    report = nights.play(is_analyzed=False)
+    assert (_without_a_turn(report), len(report.tables)) == (TABLES, len(TABLES) + 1)
+
+
 def test_an_emptied_table_that_was_filled_again_has_its_turn(nights: Nights) -> None:
     nights.execute("TRUNCATE TABLE claim")
     nights.execute("INSERT INTO claim VALUES (1, 1)")
@@ -292,6 +301,30 @@ def test_with_all_places_taken_every_table_has_its_turn(
             taken = stack.enter_context(connect(nights.settings.source, is_dedicated=True))
             stack.enter_context(source_slot(taken, places))
         assert _turns(nights) == TABLES
+
+
+def test_a_source_that_is_known_to_be_away_is_not_asked(nights: Nights) -> None:
+    run_id = new_run_id(_NOW)
+    pipeline.open_rerun(nights.settings, run_id, RunKind.RERUN, _NOW)
+    with pipeline.ledger_transaction(nights.settings) as connection:
+        ledger.open_outage(connection, Role.SOURCE, run_id, _NOW)
+        ledger.ask_later(connection, Role.SOURCE, _NOW)
+    left = pipeline.plan_run(nights.settings, run_id, lambda: _NOW)
+    with pipeline.ledger_transaction(nights.settings) as connection:
+        assert ledger.visits(connection, run_id) == ()
+    assert {plan.table for plan in left} == TABLES
+
+
+def test_after_the_window_has_closed_nobody_is_asked(nights: Nights) -> None:
+    run_id = new_run_id(_NOW)
+    with pipeline.ledger_transaction(nights.settings) as connection:
+        ledger.open_run(
+            connection, run_id=run_id, kind=RunKind.RERUN, run_date=_NOW.date(), now=_NOW, deadline=_NOW
+        )
+    left = pipeline.plan_run(nights.settings, run_id, lambda: _NOW)
+    with pipeline.ledger_transaction(nights.settings) as connection:
+        assert ledger.visits(connection, run_id) == ()
+    assert {plan.table for plan in left} == TABLES
 
 
 def test_who_is_killed_before_the_ledger_was_told_has_lied_to_nobody(nights: Nights) -> None:
