@@ -43,7 +43,11 @@ def build(
     ] = False,
     as_of: AsOf = None,
 ) -> None:
-    """Build and test the models; exit code 1 when a node fails, 2 when nothing answers to the selection."""
+    """Build and test the models; exit code 1 when a node fails, 2 when nothing answers to the selection.
+
+    Such a build belongs to no run: its nodes are shown here and kept with the artifacts, and neither a report
+    nor Flower lists them. `enqueue table NAME --dbt` and `run --table NAME --dbt` build in a run of their own.
+    """
     settings, now = console.settings(), console.now()
     result = transform.build(
         settings,
