@@ -32,7 +32,10 @@ def analyze(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read the source's schema and write tables.yml with its changelog."""
+    """Read the source's schema and write tables.yml with its changelog.
+
+    Only the catalog is read; by night one preference of Open Dental as well: whether its keys are random.
+    """
     settings = console.settings()
     result = schema_analysis.analyze(
         settings, confirm_loss=confirm_loss, is_check=check_only, now=console.now()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -184,7 +184,7 @@ def _by_key(facts: TableFacts, category: Category, key_order: KeyOrder, proof: s
     why = APPEND_ONLY[schema.name.lower()]
     if key_order is KeyOrder.RANDOM:
         return _whole("only grows, but this clinic's primary keys are random and do not order it", proof)
-    if len(schema.primary_key) != 1 or "auto_increment" not in schema.key_columns[0].extra.lower():
+    if not _is_counted_up(schema):
         return _whole("only grows, but its key is not one the server counts up", proof)
     return _Choice(
         strategy=_changes(category),
@@ -192,6 +192,20 @@ def _by_key(facts: TableFacts, category: Category, key_order: KeyOrder, proof: s
         columns=schema.primary_key,
         reconcile="rotating" if schema.name.lower() in _APPENDED_BUT_EDITED else "audit",
     )
+
+
+def _is_counted_up(schema: TableSchema) -> bool:
+    return len(schema.primary_key) == 1 and "auto_increment" in schema.key_columns[0].extra.lower()
+
+
+def key_order_of(tables: Iterable[TableConfig]) -> KeyOrder:
+    """Return the order of keys by which tables were classified; ascending where none of them shows it."""
+    is_random = any(
+        table.extraction_strategy is Strategy.FULL_TABLE and _is_counted_up(table.schema)
+        for table in tables
+        if table.table_name.lower() in APPEND_ONLY
+    )
+    return KeyOrder.RANDOM if is_random else KeyOrder.ASCENDING
 
 
 def _changes(category: Category) -> Strategy:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from dental_etl.config import Environment, Settings, read_tables
 from dental_etl.exceptions import ConfigurationError
 from dental_etl.run import Strategy
+from dental_etl.run_window import BlockedHours, RunWindow
 from dental_etl.schema_analysis import AnalysisResult, analyze
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
@@ -172,3 +173,29 @@ def test_what_holds_no_rows_is_listed_with_the_reason(
     source.execute(text(f"CREATE {kind} hollow {content}"))
     excluded = analyze(settings, now=NOW).tables.metadata.excluded
     assert excluded[0] == f"hollow: {kind}, which holds no rows of its own"
+
+
+@pytest.fixture
+def by_day(settings: Settings) -> Settings:
+    """A clinic that is open at `NOW`."""
+    return replace(settings, window=RunWindow(blocked=BlockedHours.parse("20:00-22:00")))
+
+
+def say_that_keys_are_random(source: Connection) -> None:
+    source.execute(text("CREATE TABLE entrylog (Num bigint AUTO_INCREMENT PRIMARY KEY) ENGINE=MyISAM"))
+    source.execute(text("CREATE TABLE preference (PrefName text, ValueString text) ENGINE=MyISAM"))
+    source.execute(text("INSERT INTO preference VALUES ('RandomPrimaryKeys', '1')"))
+
+
+@pytest.mark.usefixtures("first")
+def test_by_day_no_preference_is_read(by_day: Settings, source: Connection) -> None:
+    say_that_keys_are_random(source)
+    assert analyze(by_day, now=NOW).tables.get("entrylog").extraction_strategy is Strategy.INCREMENTAL
+
+
+def test_by_day_keys_are_as_random_as_the_last_night_found_them(
+    settings: Settings, by_day: Settings, source: Connection
+) -> None:
+    say_that_keys_are_random(source)
+    analyze(settings, now=NOW)
+    assert analyze(by_day, now=NOW).tables.get("entrylog").extraction_strategy is Strategy.FULL_TABLE
