@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, case, func, select, text, update
+from sqlalchemy import Connection, case, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from dental_etl.config import Role, TableConfig
@@ -28,6 +28,7 @@ from dental_etl.run import (
     TableStatus,
 )
 from dental_etl.tracking.ledger import tables
+from dental_etl.tracking.ledger.phase_statements import claiming, finishing, phase_of
 from dental_etl.tracking.ledger.records import add_findings
 from dental_etl.tracking.ledger.runs import set_run_status
 from dental_etl.tracking.ledger.table_state import WAITING, WORKING, is_open
@@ -131,34 +132,7 @@ def claim(connection: Connection, run_id: str, table: str, stage: Stage, now: da
     Returns:
         None if there is nothing to do: the phase is done, the table has ended, or the run is not active.
     """
-    is_run_active = (
-        select(tables.run.c.run_id)
-        .where(tables.run.c.run_id == run_id, tables.run.c.status == RunStatus.ACTIVE)
-        .exists()
-    )
-    deadline = select(tables.run.c.deadline).where(tables.run.c.run_id == run_id).scalar_subquery()
-    row = connection.execute(
-        _of(run_id, table)
-        .where(_table.status.in_([WAITING[stage], WORKING[stage]]), is_run_active)
-        .values(
-            status=WORKING[stage],
-            fence=tables.fence.next_value(),
-            attempts=_table.attempts + 1,
-            phase_attempts=_table.phase_attempts + 1,
-            claimed_at=now,
-            not_before=None,
-            started_at=func.coalesce(_table.started_at, now),
-        )
-        .returning(
-            _table.fence,
-            _table.refresh,
-            _table.phase_attempts,
-            deadline.label("deadline"),
-            _table.category,
-            _table.batch_size,
-            _table.rows_expected,
-        )
-    ).first()
+    row = connection.execute(claiming(stage), {"of_run": run_id, "of_table": table, "of_now": now}).first()
     if row is None:
         return None
     return Claim(
@@ -197,7 +171,7 @@ def record_progress(
         "load_seconds": seconds,
     }
     connection.execute(
-        _of(claim.run_id, claim.table)
+        phase_of(claim.run_id, claim.table)
         .where(_table.fence == claim.fence, _table.status == WORKING[claim.stage])
         .values(extracted if claim.stage is Stage.EXTRACT else loaded)
     )
@@ -251,10 +225,12 @@ def finish_load(connection: Connection, claim: Claim, result: LoadResult, now: d
         "load_action": result.action,
         "raw_proven_at": result.proven_at,
         "raw_proven_by": result.proven_by,
-        "drift": _table.drift.concat(func.to_jsonb(list(result.drift))) if result.drift else _table.drift,
         "finished_at": now,
     }
     _finish(connection, claim, values)
+    if result.drift:
+        drift = _table.drift.concat(func.to_jsonb(list(result.drift)))
+        connection.execute(phase_of(claim.run_id, claim.table).values(drift=drift))
     add_coercions(connection, claim.run_id, result.coercions, stage=Stage.LOAD)
     add_findings(connection, claim.run_id, result.findings)
 
@@ -263,15 +239,19 @@ def finish_load(connection: Connection, claim: Claim, result: LoadResult, now: d
 def record_raw_proof(connection: Connection, run_id: str, result: LoadResult) -> None:
     """Record what a comparison after the load has shown about a table of a run."""
     connection.execute(
-        _of(run_id, result.table).values(raw_proven_at=result.proven_at, raw_proven_by=result.proven_by)
+        phase_of(run_id, result.table).values(raw_proven_at=result.proven_at, raw_proven_by=result.proven_by)
     )
 
 
 def _finish(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
     finished = connection.execute(
-        _of(claim.run_id, claim.table)
-        .where(_table.fence == claim.fence, _table.status == WORKING[claim.stage])
-        .values(error_code=None, error_stage=None, error_detail=None, **values)
+        finishing(claim.stage, tuple(values)),
+        {
+            **{f"new_{name}": value for name, value in values.items()},
+            "of_run": claim.run_id,
+            "of_table": claim.table,
+            "of_fence": claim.fence,
+        },
     )
     if finished.rowcount != 1:
         raise FencedError(
@@ -310,7 +290,7 @@ def retry_at(
 ) -> None:
     """Let the phase wait again until `at`, and count the error."""
     connection.execute(
-        _of(run_id, table)
+        phase_of(run_id, table)
         .where(is_open())
         .values(
             status=WAITING[stage],
@@ -326,7 +306,7 @@ def put_off(connection: Connection, run_id: str, table: str, stage: Stage, at: d
     """Let the phase wait until `at` without counting anything: its turn has not come yet."""
     was_claimed = _table.status == WORKING[stage]
     connection.execute(
-        _of(run_id, table)
+        phase_of(run_id, table)
         .where(_table.status.in_([WAITING[stage], WORKING[stage]]))
         .values(
             status=WAITING[stage],
@@ -341,7 +321,7 @@ def park(connection: Connection, run_id: str, table: str, stage: Stage) -> None:
     """Let the phase wait for the sweep to publish it again; nothing is counted."""
     was_claimed = _table.status == WORKING[stage]
     connection.execute(
-        _of(run_id, table)
+        phase_of(run_id, table)
         .where(_table.status.in_([WAITING[stage], WORKING[stage]]))
         .values(
             status=WAITING[stage],
@@ -398,14 +378,10 @@ def _end(
     now: datetime,
 ) -> bool:
     ended = connection.execute(
-        _of(run_id, table).where(is_open()).values(status=status, finished_at=now, **error)
+        phase_of(run_id, table).where(is_open()).values(status=status, finished_at=now, **error)
     )
     return ended.rowcount == 1
 
 
 def _error(stage: Stage, code: str, detail: str) -> dict[str, str]:
     return {"error_code": code, "error_stage": stage, "error_detail": detail}
-
-
-def _of(run_id: str, table: str) -> Update:
-    return update(tables.run_table).where(_table.run_id == run_id, _table.table_name == table)
