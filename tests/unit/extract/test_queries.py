@@ -32,6 +32,11 @@ def test_a_page_is_a_range_of_keys_and_never_an_offset() -> None:
 
 
 def test_the_only_page_of_a_table_is_left_to_the_optimiser() -> None:
+    parts = KeyRange(after=(1,), up_to=(90,), parts=((2, 5), (80, 90)))
+    assert queries.page(SCHEMA, "x", parts, None) == (
+        "SELECT x FROM `patient` FORCE INDEX (PRIMARY) WHERE `PatNum` > 1 AND `PatNum` <= 90 "
+        "AND (`PatNum` BETWEEN 2 AND 5 OR `PatNum` BETWEEN 80 AND 90)"
+    )
     assert queries.page(SCHEMA, "x", KeyRange(), None) == "SELECT x FROM `patient`"
 
 
