@@ -31,6 +31,7 @@ from dental_etl.config import Role, Settings, TableSchema, read_tables
 from dental_etl.connections import connect, database_errors, value_at_once
 from dental_etl.exceptions import DatabaseQueryError, DatabaseTransactionError, ETLPipelineError
 from dental_etl.extract.attempt import schema_text
+from dental_etl.extract.collations import known_to
 from dental_etl.extract.structures import is_replica
 from dental_etl.extract.visiting import visit
 from dental_etl.load.action import Action
@@ -233,7 +234,12 @@ def _unchanged(
         names = fingerprint.unchanged(reader, {name: one.fingerprint for name, one in settled.items()})
         with database_errors(Role.SOURCE):
             schemas = read_schemas(source, settings.source.database, names)
-    return {name: settled[name] for name, schema in schemas.items() if _has_structure(settled[name], schema)}
+    with connect(settings.replication) as connection:
+        return {
+            name: settled[name]
+            for name, schema in schemas.items()
+            if _has_structure(settled[name], known_to(connection, schema))
+        }
 
 
 def _has_structure(settled: _Settled, source: TableSchema) -> bool:
