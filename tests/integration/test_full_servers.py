@@ -99,7 +99,7 @@ def full(
 def planned(nights: Nights) -> Settings:
     nights.in_raw("DELETE FROM etl.run")
     pipeline.open_rerun(nights.settings, RUN_ID, RunKind.MANUAL, NOW, refresh=RefreshMode.INCREMENTAL)
-    pipeline.plan_run(nights.settings, RUN_ID, NOW)
+    pipeline.plan_run(nights.settings, RUN_ID, lambda: NOW, names=("patient",))
     return nights.settings
 
 
