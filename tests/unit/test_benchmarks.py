@@ -28,6 +28,7 @@ def _measurement(
     start: float = 0.0,
     verdict: Verdict = _EQUAL,
     others: float = 0.0,
+    source: float = 2.2,
 ) -> Measurement:
     client = ClientCost(wall_seconds=seconds, cpu_seconds=2.0, peak_mb=26.0, start_seconds=start)
     return Measurement(
@@ -39,7 +40,7 @@ def _measurement(
         round=1,
         cost=Cost(
             client=client,
-            source_cpu_seconds=2.2,
+            source_cpu_seconds=source,
             replication_cpu_seconds=0.0,
             analytics_cpu_seconds=0.0,
             others_cores=others,
@@ -77,6 +78,15 @@ def test_a_load_is_held_against_what_the_server_takes_alone(
 def test_wall_times_beside_busy_neighbours_are_not_judged() -> None:
     limit = _measurement(limits.COPY_FILE, Kind.LIMIT, Hop.SECOND, 4.0, others=1.5)
     assert _budget(_results(_LOAD, limit), "load beside COPY") == (0.8, None)
+
+
+@pytest.mark.parametrize(("source", "expected"), [(2.0, (1.1, True)), (1.76, (1.25, False))])
+def test_the_source_is_held_against_a_plain_read_of_the_same_rows(
+    source: float, expected: tuple[float, bool]
+) -> None:
+    extract = _measurement("dental_etl extract", Kind.OURS, Hop.FIRST, 9.0, others=1.5)
+    read = _measurement(limits.SELECT_ALL, Kind.LIMIT, Hop.READ, 2.0, source=source)
+    assert _budget(_results(extract, read), "source CPU") == expected
 
 
 def test_only_the_fastest_other_tool_counts_for_twice_as_fast() -> None:
