@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from dental_etl.config import Settings
+from dental_etl.connections import connect
 from dental_etl.report import Outcome, RunReport
 from dental_etl.run import TableStatus
 from dental_etl.sandbox.state import Sandbox
@@ -27,6 +28,20 @@ BAD: Mapping[str, str] = {
     "keys that differ by nothing": "correct the key in the source",
 }
 GOOD = ("before", "between", "after")
+#: Tables with broken text, by the second word of their names: the bytes, and the rows to mend by column.
+BROKEN: Mapping[str, tuple[str, dict[str, int]]] = {
+    "frames": (
+        "(1, x'61ff62', x'fffe'), (2, x'6f6b', x'6f6bc3'), (3, NULL, 'fine'), (4, x'fd', x'66fd')",
+        {"a": 2, "b": 3},
+    ),
+    "letters": (
+        (
+            "(1, x'fd', NULL), (2, NULL, x'fd8181'), (3, x'c3', x'66fd'), (4, 'fine', x'c281'), "
+            "(5, x'6681fd', NULL), (6, x'fd4e', x'5cfd')"
+        ),
+        {"a": 4, "b": 3},
+    ),
+}
 
 
 def _fill(nights: Nights) -> None:
@@ -62,20 +77,18 @@ def _damage(nights: Nights) -> None:
 
 def _break_text(nights: Nights) -> None:
     """Put bytes into UTF-8 columns that no server takes: the file of a table in latin1, under another name."""
-    columns = "id int PRIMARY KEY, a varchar({}) CHARACTER SET {}, b text CHARACTER SET {}"
-    nights.execute(f"CREATE TABLE old ({columns.format(30, 'latin1', 'latin1')}) ENGINE=MyISAM")
-    nights.execute(
-        "INSERT INTO old VALUES (1, x'61ff62', x'fffe'), (2, x'6f6b', x'6f6bc3'), (3, NULL, 'fine'), "
-        "(4, x'fd', x'66fd')"
-    )
-    nights.execute(f"CREATE TABLE `broken text` ({columns.format(10, 'utf8', 'utf8')}) ENGINE=MyISAM")
-    nights.execute("FLUSH TABLES old, `broken text`")
     ((folder, database),) = nights.execute("SELECT @@datadir, DATABASE()")
-    for ending in ("MYD", "MYI"):
-        content = (Path(folder) / database / f"old.{ending}").read_bytes()
-        (Path(folder) / database / f"broken@0020text.{ending}").write_bytes(content)
-    nights.execute("FLUSH TABLES")
-    nights.execute("DROP TABLE old")
+    columns = "id int PRIMARY KEY, a varchar({}) CHARACTER SET {}, b text CHARACTER SET {}"
+    for name, (rows, _counted) in BROKEN.items():
+        nights.execute(f"CREATE TABLE old ({columns.format(30, 'latin1', 'latin1')}) ENGINE=MyISAM")
+        nights.execute(f"INSERT INTO old VALUES {rows}")
+        nights.execute(f"CREATE TABLE `broken {name}` ({columns.format(10, 'utf8', 'utf8')}) ENGINE=MyISAM")
+        nights.execute(f"FLUSH TABLES old, `broken {name}`")
+        for ending in ("MYD", "MYI"):
+            content = (Path(folder) / database / f"old.{ending}").read_bytes()
+            (Path(folder) / database / f"broken@0020{name}.{ending}").write_bytes(content)
+        nights.execute("FLUSH TABLES")
+        nights.execute("DROP TABLE old")
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +119,25 @@ def test_every_other_table_arrives(report: RunReport, table: str) -> None:
     assert next(one.status for one in report.tables if one.table == table) is TableStatus.LOADED
 
 
-def test_text_that_looks_like_our_framing_is_mended_and_counted(report: RunReport, nights: Nights) -> None:
-    status = next(one.status for one in report.tables if one.table == "broken text")
-    counted = {
-        (one.column, one.kind, one.rows) for one in nights.coercions(report) if one.table == "broken text"
-    }
-    assert (status, counted) == (TableStatus.LOADED, {("a", "invalid_utf8", 2), ("b", "invalid_utf8", 3)})
+@pytest.mark.parametrize("name", BROKEN)
+def test_text_that_looks_like_our_framing_is_mended_and_counted(
+    report: RunReport, nights: Nights, name: str
+) -> None:
+    table = f"broken {name}"
+    status = next(one.status for one in report.tables if one.table == table)
+    counted = {one.column: (one.kind, one.rows) for one in nights.coercions(report) if one.table == table}
+    expected = {column: ("invalid_utf8", rows) for column, rows in BROKEN[name][1].items()}
+    assert (status, counted) == (TableStatus.LOADED, expected)
+
+
+def test_broken_letters_arrive_beside_nulls(report: RunReport, nights: Nights) -> None:
+    assert report.tables
+    with connect(nights.settings.analytics) as analytics:
+        found = analytics.exec_driver_sql('SELECT id, a, b FROM raw."broken letters" ORDER BY id').all()
+    assert [tuple(row) for row in found] == [
+        (1, "\ufffd", None), (2, None, "\ufffd\ufffd\ufffd"), (3, "\ufffd", "f\ufffd"), (4, "fine", "\u0081"),
+        (5, "f\ufffd\ufffd", None), (6, "\ufffdN", "\\\ufffd"),
+    ]  # fmt: skip
 
 
 def test_no_error_quotes_a_row(report: RunReport) -> None:
@@ -151,4 +177,7 @@ def test_columns_left_out_by_the_owner_let_the_rest_arrive(report: RunReport, ni
 
 
 def test_tables_that_were_copied_are_equal(report: RunReport, nights: Nights) -> None:
-    assert differences(nights.settings, leave_out=frozenset({*BAD, "broken text"})) == []
+    assert (
+        differences(nights.settings, leave_out=frozenset({*BAD, *(f"broken {name}" for name in BROKEN)}))
+        == []
+    )
