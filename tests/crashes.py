@@ -1,4 +1,4 @@
-"""A night that dies, or loses a session, at its n-th statement: seen on the real connections to MariaDB."""
+"""A night that dies, or loses a session, at its n-th statement: seen on the real connections to the servers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def killed_after(batches: int | None) -> Callable[[Progress], None]:
 
 @contextmanager
 def process_dies_at(statement: int) -> Iterator[None]:
-    """Let nothing reach MariaDB from the n-th statement on; unsent commits are lost, sessions end."""
+    """Let nothing reach the servers from the n-th statement on; unsent commits are lost, sessions end."""
     numbers = count(1)
     victims: list[Any] = []
 
