@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 #: Between two statements the replica waits for us, about as long as it writes 2,000 rows. An attempt that
 #: dies reads so much again: a second's work of the source.
 _BATCH_BYTES = 32 * 1024 * 1024
+#: A replica far away, or busy, commits what it has after that long.
+_BATCH_SECONDS = 2.0
 #: By preference. A server without Aria takes its default engine for it, and refuses again.
 _ENGINES = ("InnoDB", "Aria", "MyISAM")
 #: Row size too large; too many columns; the same as some versions say it.
@@ -157,12 +160,12 @@ class _Batch:
         self.up_to: Key | None = None
 
     def blocks(self) -> Iterator[bytes]:
-        page, size = self._first, 0
+        page, size, until = self._first, 0, time.monotonic() + _BATCH_SECONDS
         while True:
             yield from page.fetched.blocks
             self.up_to = page.up_to() or self.up_to
             size += self.streams[-1].bytes
-            if size >= _BATCH_BYTES or not page.is_followed():
+            if size >= _BATCH_BYTES or time.monotonic() >= until or not page.is_followed():
                 return
             page = next(self._following)
             self.streams.append(page.fetched.stream)
