@@ -18,6 +18,8 @@ class Basis(StrEnum):
     COPIED = "copied"
     #: Every row was read, some of them by an earlier attempt of this run.
     COPIED_IN_PARTS = "copied_in_parts"
+    #: Every row was read, some of them on an earlier night; comparing brings them up to date.
+    BEGUN_EARLIER = "begun_earlier"
     #: Only changes were read.
     CHANGES = "changes"
     #: Nothing was read: comparing and mending is the extract.

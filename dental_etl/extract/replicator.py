@@ -267,7 +267,7 @@ def _copy(attempt: Attempt, status: CopyStatus, prover: Prover | None) -> _Outco
         return _Outcome(
             status=status, strategy=Strategy.FULL_TABLE, reason=reason, drift=(), basis=Basis.NOTHING
         )
-    status, basis = _copy_all(attempt, checkpoint)
+    status, basis = _copy_all(attempt, checkpoint, is_compared=prover is not None)
     return _Outcome(status=status, strategy=Strategy.FULL_TABLE, reason=why_full, drift=found, basis=basis)
 
 
@@ -337,14 +337,18 @@ def _record_compared(attempt: Attempt, status: CopyStatus, strategy: Strategy) -
         )
 
 
-def _copy_all(attempt: Attempt, checkpoint: Checkpoint | None) -> tuple[CopyStatus, Basis]:
-    full = fill_shadow(attempt, checkpoint)
+def _copy_all(
+    attempt: Attempt, checkpoint: Checkpoint | None, *, is_compared: bool
+) -> tuple[CopyStatus, Basis]:
+    full = fill_shadow(attempt, checkpoint, is_compared=is_compared)
     status = publishing.publish(attempt, full)
     if full.copy_id is not None:
         ranges.forget(attempt)
-    if full.run_id == attempt.run_id or attempt.cursor is None:
+    if full.run_id == attempt.run_id:
         return status, Basis.COPIED if checkpoint is None else Basis.COPIED_IN_PARTS
     # The shadow was begun on an earlier night: what changed since is in none of its first pages.
+    if attempt.cursor is None:
+        return status, Basis.BEGUN_EARLIER
     return copy_changes(attempt, status, None), Basis.CHANGES
 
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from dental_etl.connections import DRIVER_ERRORS, error_number
+from dental_etl.exceptions import DeadlineError, SourceBudgetError
 from dental_etl.extract import cursors, keys, paging, queries, ranges
 from dental_etl.extract.attempt import Attempt
 from dental_etl.extract.checkpoint import Checkpoint, Phase
@@ -35,7 +36,7 @@ _ENGINES = ("InnoDB", "Aria", "MyISAM")
 _TOO_WIDE = frozenset({"1005", "1117", "1118", "1478"})
 
 
-def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
+def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None, *, is_compared: bool) -> Checkpoint:
     """Make the shadow hold every row of the source, and return the checkpoint of a full shadow.
 
     Goes on with an earlier attempt's shadow where that is right, else starts a new one.
@@ -43,11 +44,12 @@ def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
     Args:
         attempt: The table.
         checkpoint: Where an earlier attempt stopped, if one did.
+        is_compared: Whether a comparison with the source follows what an earlier night has begun.
 
     Raises:
         DeadlineError: The window closed; the pages that were committed stay.
     """
-    if checkpoint is not None and _can_go_on(attempt, checkpoint):
+    if checkpoint is not None and _can_go_on(attempt, checkpoint, is_compared=is_compared):
         attempt.has_foreign_reads = True
         logger.info(
             "Going on with the copy of %s",
@@ -65,16 +67,18 @@ def fill_shadow(attempt: Attempt, checkpoint: Checkpoint | None) -> Checkpoint:
     return replace(checkpoint, phase=Phase.PUBLISH, cursor=_cursor(attempt, checkpoint), position=None)
 
 
-def _can_go_on(attempt: Attempt, checkpoint: Checkpoint) -> bool:
-    """The rows of an earlier night are worth keeping only if a pass for changes follows them."""
+def _can_go_on(attempt: Attempt, checkpoint: Checkpoint, *, is_compared: bool) -> bool:
+    """The rows of an earlier night are worth keeping only if a pass for changes or a comparison follows them."""
     is_ours = checkpoint.run_id == attempt.run_id
-    is_followed = attempt.cursor is not None and not attempt.plan.refresh.is_full
+    is_followed = attempt.cursor is not None or (is_compared and keys.is_pageable(attempt.schema))
     return (
         checkpoint.phase is Phase.FILL
         and _has_begun(attempt, checkpoint)
         and checkpoint.shape == attempt.shape
-        and (is_ours or is_followed)
+        and (is_ours or (is_followed and not attempt.plan.refresh.is_full))
         and _exists(attempt, names.shadow_table(attempt.table))
+        # Rows of a comparison are mended together with their outbox, or not at all.
+        and (is_ours or attempt.cursor is not None or _is_transactional(attempt))
     )
 
 
@@ -205,9 +209,20 @@ FILLING = ranges.Work(pages=_pages, write=_write)
 
 def _fill_at_once(attempt: Attempt, checkpoint: Checkpoint) -> None:
     sql = queries.page(attempt.schema, attempt.row_format.select_list, queries.KeyRange(), None)
-    fetched = attempt.reader.whole_table(sql, attempt.row_format)
-    page = paging.Page(fetched=fetched, up_to=lambda: None)
-    _load(attempt, checkpoint, _Batch(page, iter(())))
+    try:
+        fetched = attempt.reader.whole_table(sql, attempt.row_format)
+        page = paging.Page(fetched=fetched, up_to=lambda: None)
+        _load(attempt, checkpoint, _Batch(page, iter(())))
+    except SourceBudgetError:
+        raise
+    except DeadlineError:
+        raise DeadlineError(
+            f"The window closed while table {attempt.table} was read. It has no primary key to be read in pieces "
+            f"by, so it begins anew every night: give it one, or leave it out with `exclude: true` in "
+            f"tables.overrides.yml.",
+            table=attempt.table,
+            stage="extract",
+        ) from None
 
 
 def _load(attempt: Attempt, checkpoint: Checkpoint, batch: _Batch) -> Checkpoint:

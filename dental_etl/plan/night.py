@@ -18,6 +18,8 @@ from dental_etl.run import Category, CopyStatus, RefreshMode, Value
 _CATEGORIES = tuple(Category)
 _PRIORITIES = ("high", "medium", "low")
 
+_KEYLESS_REMEDY = "give it a key, or leave it out with `exclude: true` in tables.overrides.yml"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
@@ -140,6 +142,8 @@ def _within(plan: TablePlan, night: Night) -> TablePlan:
         note = f"{too_long}: treated as large, so that idle workers share it in ranges"
         return replace(_divided(shared, night.workers), notes=(*plan.notes, note))
     note = f"{too_long}: put last, so that the others arrive"
+    if not plan.config.primary_key:
+        note = f"{note}; without a primary key it begins anew every night: {_KEYLESS_REMEDY}"
     return replace(plan, is_last=True, notes=(*plan.notes, note))
 
 

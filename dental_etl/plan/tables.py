@@ -99,22 +99,24 @@ def _why_full(
     if refresh.is_full:
         return "full refresh asked for"
     if status is None or status.last_copied is None:
-        return _first_copy(status)
+        return _first_copy(config, status)
     if config.extraction_strategy is Strategy.FULL_TABLE:
-        return _resumed(status, config.strategy_reason)
+        return _resumed(config, status, config.strategy_reason)
     if _is_unfinished_full_copy(status):
-        return _resumed(status, "full copy")
+        return _resumed(config, status, "full copy")
     return _why_not_from_cursor(config, status)
 
 
-def _first_copy(status: CopyStatus | None) -> str:
-    if status is not None and status.checkpoint is not None:
-        return "never copied to its end: the first copy goes on where it stopped"
-    return "never copied"
+def _first_copy(config: TableConfig, status: CopyStatus | None) -> str:
+    if status is None or status.checkpoint is None:
+        return "never copied"
+    if not config.primary_key:
+        return "never copied to its end: without a primary key it begins anew"
+    return "never copied to its end: the first copy goes on where it stopped"
 
 
-def _resumed(status: CopyStatus, reason: str) -> str:
-    if status.checkpoint is None:
+def _resumed(config: TableConfig, status: CopyStatus, reason: str) -> str:
+    if status.checkpoint is None or not config.primary_key:
         return reason
     return f"{reason}; goes on where the last attempt stopped"
 

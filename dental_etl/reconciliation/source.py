@@ -98,7 +98,7 @@ class SourceProver:
             proof = self._compared(attempt, is_whole=is_whole)
             return proof if attempt.reader.moments == moments else _with_finding(proof, _scattered(attempt))
         except DeadlineError:
-            if basis is Basis.NOTHING:
+            if basis in {Basis.NOTHING, Basis.BEGUN_EARLIER}:
                 raise
             return self._cut_off(attempt)
 

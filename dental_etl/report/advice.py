@@ -119,7 +119,7 @@ def _after_code(code: str, tables: Sequence[TableResult], kind: RunKind) -> Next
 def _after_left_out(report: RunReport) -> Iterator[NextStep]:
     if not report.left_out:
         return
-    why = f"{counted(len(report.left_out), 'table')} had no turn. The next night takes them up where they stopped"
+    why = f"{counted(len(report.left_out), 'table')} had no turn. The next night takes them up, those with a primary key where they stopped"
     names = [table.table for table in report.left_out]
     if len(names) > _MAX_TABLES_IN_COMMAND:
         yield NextStep(why=f"{why}; nothing needs to be typed.", commands=())

@@ -14,8 +14,11 @@ from dental_etl.config import Settings, TableConfig
 from dental_etl.connections import connect
 from dental_etl.exceptions import DeadlineError, FencedError, TableBusyError
 from dental_etl.extract import publishing, shadow
+from dental_etl.extract.attempt import Attempt
+from dental_etl.extract.proof import Basis, Proof
 from dental_etl.extract.replicator import Progress, extract_table
 from dental_etl.plan import plan_table
+from dental_etl.reconciliation.source import SourceProver
 from dental_etl.run import Category, CopyStatus, ExtractResult, RefreshMode, Strategy
 from dental_etl.tracking import status as tracking
 from dental_etl.tracking.locks import table_lock
@@ -45,6 +48,7 @@ def extract(
         fence: int | None = None,
         strategy: Strategy = Strategy.INCREMENTAL,
         refresh: RefreshMode = RefreshMode.INCREMENTAL,
+        prover: SourceProver | None = None,
     ) -> ExtractResult:
         visits.commit()
         now = datetime.now(UTC)
@@ -58,6 +62,7 @@ def extract(
             deadline=now + timedelta(hours=1),
             clock=clock.read,
             progress=_Watcher(killed_after, deadline_after, clock).see,
+            prover=prover,
         )
 
     return run
@@ -86,6 +91,13 @@ class _Watcher:
             raise Killed
         if self._batches == self._deadline_after:
             self._clock.now += timedelta(hours=2)
+
+
+class _Dying(SourceProver):
+    """Dies when the copy is published, before it is compared."""
+
+    def prove(self, attempt: Attempt, basis: Basis) -> Proof:
+        raise Killed
 
 
 def _config(strategy: Strategy) -> TableConfig:
@@ -151,6 +163,34 @@ def test_a_killed_full_table_copy_starts_again_on_another_night(
     visits.exec_driver_sql("UPDATE visit SET Note = 'unstamped' WHERE VisitNum = 1")
     extract(run_id="tomorrow", strategy=Strategy.FULL_TABLE)
     assert _rows(replication) == _rows(visits)
+
+
+@pytest.mark.parametrize("engine", ["MyISAM", "InnoDB"])
+def test_a_copy_that_is_compared_afterwards_goes_on_another_night(
+    extract: Extract, visits: Connection, replication: Connection, engine: str
+) -> None:
+    """What changed since in its first pages shows in the comparison, with a stamp or without."""
+    visits.exec_driver_sql(f"ALTER TABLE visit ENGINE={engine}")
+    with pytest.raises(Killed):
+        extract(killed_after=4, strategy=Strategy.FULL_TABLE, prover=SourceProver(60))
+    visits.exec_driver_sql("UPDATE visit SET Note = 'unstamped' WHERE VisitNum = 1")
+    visits.exec_driver_sql("DELETE FROM visit WHERE VisitNum = 2")
+    result = extract(run_id="tomorrow", strategy=Strategy.FULL_TABLE, prover=SourceProver(60))
+    assert _rows(replication) == _rows(visits)
+    assert result.rows_read < ROWS
+
+
+def test_a_copy_that_went_on_is_not_done_before_it_was_compared(
+    extract: Extract, visits: Connection, replication: Connection
+) -> None:
+    with pytest.raises(Killed):
+        extract(killed_after=4, strategy=Strategy.FULL_TABLE, prover=SourceProver(60))
+    visits.exec_driver_sql("UPDATE visit SET Note = 'unstamped' WHERE VisitNum = 1")
+    with pytest.raises(Killed):
+        extract(run_id="tomorrow", strategy=Strategy.FULL_TABLE, prover=_Dying(60))
+    assert _rows(replication) != _rows(visits)
+    result = extract(run_id="tomorrow", strategy=Strategy.FULL_TABLE, prover=SourceProver(60))
+    assert (_rows(replication) == _rows(visits), result.proven_at is not None) == (True, True)
 
 
 def test_a_killed_first_copy_of_an_incremental_table_goes_on_another_night_and_catches_up(
@@ -302,6 +342,28 @@ def test_the_window_stops_a_copy_between_two_reads_and_keeps_its_pages(
     assert (status.rows_copied in {300, 400}, status.copy_status) == (True, "running")
     extract()
     assert _rows(replication) == _rows(visits)
+
+
+def test_a_table_without_a_key_that_the_window_cuts_off_says_that_it_begins_anew(
+    visits: Connection, replication: Connection, sandbox_settings: Settings
+) -> None:
+    visits.exec_driver_sql("ALTER TABLE visit DROP PRIMARY KEY")
+    replication.commit()
+    now = datetime.now(UTC)
+    plan = plan_table(_config(Strategy.FULL_TABLE), None, RefreshMode.INCREMENTAL, now)
+    visits.exec_driver_sql("LOCK TABLES visit WRITE")
+    try:
+        with pytest.raises(DeadlineError, match="begins anew every night"):
+            extract_table(
+                sandbox_settings,
+                plan,
+                run_id="tonight",
+                fence=next(_FENCES),
+                deadline=now + timedelta(seconds=3),
+                clock=lambda: datetime.now(UTC),
+            )
+    finally:
+        visits.exec_driver_sql("UNLOCK TABLES")
 
 
 def test_nothing_is_read_after_the_deadline(

@@ -35,6 +35,7 @@ WHOLE = replace(
     incremental_columns=(),
     primary_incremental_column=None,
 )
+KEYLESS = replace(WHOLE, primary_key=())
 CHUNKED = replace(STAMPED, extraction_strategy=Strategy.INCREMENTAL_CHUNKED)
 COPIED = CopyStatus(
     table="patient",
@@ -53,6 +54,9 @@ FIRST_COPY_STOPPED = CopyStatus(table="patient", checkpoint="{}", strategy="full
         pytest.param(STAMPED, None, RefreshMode.INCREMENTAL, "full_table", "never copied", id="new"),
         pytest.param(
             STAMPED, FIRST_COPY_STOPPED, RefreshMode.INCREMENTAL, "full_table", "goes on where", id="first-stopped"
+        ),
+        pytest.param(
+            KEYLESS, FIRST_COPY_STOPPED, RefreshMode.INCREMENTAL, "full_table", "begins anew", id="keyless-stopped"
         ),
         pytest.param(STAMPED, COPIED, RefreshMode.INCREMENTAL, "incremental", "DateTStamp", id="changes"),
         pytest.param(CHUNKED, COPIED, RefreshMode.INCREMENTAL, "incremental_chunked", "changes", id="chunked"),

@@ -87,9 +87,17 @@ def test_a_table_too_long_for_the_window_comes_last() -> None:
     tables = [*many({"huge": 120.0}, category=Category.LARGE), *many({"a": 1.0, "b": 1.0})]
     plans = plan_night(tables, Knowledge(), night(HOUR, workers=5))
     assert [plan.table for plan in plans] == ["a", "b", "huge"]
-    assert plans[-1].notes == (
-        "about 2 h 00 min expected, 1 h 00 min left in the window: put last, so that the others arrive",
+    (note,) = plans[-1].notes
+    assert note.startswith(
+        "about 2 h 00 min expected, 1 h 00 min left in the window: put last, so that the others arrive"
     )
+
+
+@pytest.mark.parametrize(("key", "is_told"), [((), True), (("PatNum",), False)])
+def test_a_table_that_begins_anew_every_night_says_what_to_do(key: tuple[str, ...], is_told: bool) -> None:  # noqa: FBT001  # a case
+    table = config("huge", minutes=120.0, category=Category.TINY, primary_key=key)
+    (plan,) = plan_night([table], Knowledge(), night(HOUR, workers=1))
+    assert any("exclude: true" in note for note in plan.notes) is is_told
 
 
 def test_a_table_that_fits_keeps_its_place() -> None:
