@@ -14,6 +14,8 @@ Found = TypeVar("Found")
 NO_SUCH_TABLE = "1146"
 #: A table that an older version of ours has made.
 _NO_SUCH_COLUMN = "1054"
+#: Another session has made or altered it since this one's transaction began.
+_MADE_MEANWHILE = "1412"
 
 
 def created_if_missing(
@@ -31,7 +33,7 @@ def created_if_missing(
     try:
         return work()
     except DRIVER_ERRORS as error:
-        if error_number(error) not in {NO_SUCH_TABLE, _NO_SUCH_COLUMN}:
+        if error_number(error) not in {NO_SUCH_TABLE, _NO_SUCH_COLUMN, _MADE_MEANWHILE}:
             raise
     connection.rollback()
     create(connection)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from dental_etl.config import Settings
 from dental_etl.connections import connect
@@ -273,6 +273,20 @@ def test_a_missing_status_table_is_made_when_it_is_missed(copied: Connection, be
     )
 
     assert found.fence == 3
+
+
+def test_a_status_table_that_another_session_has_just_made_is_found(
+    copied: Connection, other_replication: Connection
+) -> None:
+    """A transaction that is older than the table is told that its definition has changed."""
+    copied.exec_driver_sql("CREATE TABLE other (Id int PRIMARY KEY) ENGINE=InnoDB")
+    copied.exec_driver_sql("DROP TABLE etl_copy_status")
+    copied.exec_driver_sql("SELECT COUNT(*) FROM other")  # here its moment begins
+    status.ensure_copy_status(other_replication)
+    with pytest.raises(OperationalError, match="1412"):
+        status.read_copy_statuses(copied)
+    found = created_if_missing(copied, status.ensure_copy_status, lambda: status.read_copy_statuses(copied))
+    assert found == {}
 
 
 def test_another_error_is_not_taken_for_a_missing_table(copied: Connection) -> None:
