@@ -243,6 +243,7 @@ def _unchanged(
 
 
 def _has_structure(settled: _Settled, source: TableSchema) -> bool:
+    """Tell whether the source's structure is the very one on record: whatever else is written anew by a turn."""
     schema = source.without(settled.plan.config.exclude_columns)
     return schema_text(schema) == settled.source_schema and is_replica(settled.replica, schema)
 
