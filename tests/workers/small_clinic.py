@@ -161,15 +161,19 @@ class Clinic:
 
     def kill_reader(self, table: str) -> None:
         """End the one process that waits for a table at the source, as the kernel would for want of memory."""
+        until(partial(self._reader, table), f"the process of a reader of {table}").kill()
+
+    def _reader(self, table: str) -> psutil.Process | None:
+        """Return the process that waits; None for a session that the server keeps of one that was killed."""
         # Another process may have the same port on its way to another server.
         ends = (int(self.await_reader(table).rpartition(":")[2]), self.settings.source.port)
         processes = [p for w in self.started for p in psutil.Process(w.process.pid).children()]
-        (reader,) = [
+        readers = [
             p
             for p in processes
             if any(c.raddr and (c.laddr.port, c.raddr.port) == ends for c in p.net_connections())
         ]
-        reader.kill()
+        return next(iter(readers), None)
 
     def extracting(self, run_id: str, table: str, *, attempt: int = 1, is_swept: bool = False) -> None:
         """Wait until a worker is at the table's extract, for the nth time."""
