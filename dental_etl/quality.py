@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, TextClause, text
 
 from dental_etl.config import Role, Settings, TableConfig
-from dental_etl.connections import connect, database_errors
+from dental_etl.connections import connect, database_errors, driver_connection
 from dental_etl.exceptions import (
     DatabaseConnectionError,
     DatabaseError,
@@ -110,11 +110,17 @@ def verify(settings: Settings, tables: Iterable[TableConfig], run_id: str) -> tu
         Every failed check. A check that could not be made is a finding too; nothing is raised.
     """
     try:
-        with connect(settings.replication) as replication, connect(settings.analytics) as analytics:
-            # Each check is its own transaction: one that fails must not take the next one with it.
+        with (
+            connect(settings.replication, is_dedicated=True) as replication,
+            connect(settings.analytics) as analytics,
+        ):
+            # Each check is its own transaction: one that fails must not take the next one with it. MySQL is
+            # told through its driver, or SQLAlchemy would ask it to forget that when the session may be lost.
+            with database_errors(Role.REPLICATION):
+                driver_connection(replication).autocommit(True)  # noqa: FBT003  # the driver's own signature
             verifier = _Verifier(
                 settings,
-                replication.execution_options(isolation_level="AUTOCOMMIT"),
+                replication,
                 analytics.execution_options(isolation_level="AUTOCOMMIT"),
                 run_id,
             )
