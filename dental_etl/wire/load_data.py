@@ -30,8 +30,9 @@ _DISABLED = frozenset({"1148", "3948", "4166"})
 _TRUNCATED = 1265
 #: A line has too few fields, or too many.
 _WRONG_FIELDS = frozenset({"1261", "1262"})
+#: More a server neither keeps nor counts.
 _MOST_WARNINGS = 65535
-#: MySQL 8 and later let only accounts with SESSION_VARIABLES_ADMIN keep more warnings than it comes with.
+#: MySQL 8 and later let only accounts with SESSION_VARIABLES_ADMIN keep more warnings than it comes with, 1024.
 _NOT_GRANTED = 1227
 _COLUMN = re.compile(r"for column [`'](?:[^`']*[`']\.[`'])*([^`']+)[`']")
 
@@ -71,23 +72,60 @@ def load_data(
 
 
 def _load(connection: Connection, table: str, row_format: RowFormat, blocks: Iterable[bytes]) -> LoadedRows:
-    sent = _Sent()
     driver = packets.driver_in_transaction(connection)
     statement = _STATEMENT.format(
         table=mysql(table), columns=row_format.load_columns, assignments=row_format.load_set
     )
-    table = row_format.table  # what a person knows, where the rows go by way of another table
-    with _errors(table, row_format), _enum_mode(driver, row_format):
-        answer = packets.send_blocks(driver, statement, sent.counted(blocks))
-        excused = _excused_warnings(driver, row_format) if row_format.enum_columns and answer.warnings else 0
+    rows = size = 0
+    # Errors name what a person knows, where the rows go by way of another table.
+    with _errors(row_format.table, row_format), _enum_mode(driver, row_format) as most_rows:
+        for portion in _portions(blocks, most_rows):
+            sent = _send(driver, statement, row_format, portion)
+            rows, size = rows + sent.rows, size + sent.size
+    return LoadedRows(rows=rows, bytes=size)
+
+
+def _send(driver: Any, statement: str, row_format: RowFormat, blocks: Iterable[bytes]) -> _Sent:
+    """Write what goes into one statement; pass if the server took every row as it is."""
+    sent = _Sent()
+    answer = packets.send_blocks(driver, statement, sent.counted(blocks))
+    excused = _excused_warnings(driver, row_format) if row_format.enum_columns and answer.warnings else 0
     if (answer.records, answer.skipped, answer.warnings) != (sent.rows, 0, excused):
         raise DataExtractionError(
-            f"Table {table}: {sent.rows} rows were sent to replication, which took {answer.records}, skipped "
-            f"{answer.skipped} and gave {answer.warnings} warnings. Its structure differs from the source's; "
-            f"run `dental-etl analyze`, then the table with --force-full.",
-            table=table,
+            f"Table {row_format.table}: {sent.rows} rows were sent to replication, which took {answer.records}, "
+            f"skipped {answer.skipped} and gave {answer.warnings} warnings. Its structure differs from the "
+            f"source's; run `dental-etl analyze`, then the table with --force-full.",
+            table=row_format.table,
         )
-    return LoadedRows(rows=sent.rows, bytes=sent.size)
+    return sent
+
+
+def _portions(blocks: Iterable[bytes], most_rows: int | None) -> Iterator[Iterable[bytes]]:
+    """Cut the rows into what goes into one statement; each must be used up before the next."""
+    if most_rows is None:
+        yield blocks
+        return
+    following = iter(blocks)
+    block = next(following, b"")
+    while block:
+        rest: list[bytes] = []
+        yield _portion(block, following, most_rows, rest)
+        block = rest.pop() if rest else next(following, b"")
+
+
+def _portion(block: bytes, following: Iterator[bytes], rows: int, rest: list[bytes]) -> Iterator[bytes]:
+    """Yield blocks of so many rows at most; what the last one holds beyond them becomes the rest."""
+    while block:
+        in_block = occurrences(block, b"\n")
+        if in_block > rows:
+            *_, behind = block.split(b"\n", rows)
+            rest.append(behind)
+            block = block[: -len(behind)]
+        yield block
+        rows -= in_block
+        if rows <= 0:
+            return
+        block = next(following, b"")
 
 
 @dataclass(slots=True)
@@ -105,31 +143,38 @@ class _Sent:
 
 
 @contextmanager
-def _enum_mode(driver: Any, row_format: RowFormat) -> Iterator[None]:
-    """Leave strict mode for a table with ENUM columns: their value of index 0 exists, but is refused."""
+def _enum_mode(driver: Any, row_format: RowFormat) -> Iterator[int | None]:
+    """Leave strict mode for a table with ENUM columns: their value of index 0 exists, but is refused.
+
+    Yields:
+        How many rows one statement may write, so that the warnings which are no error leave room for one
+        that is; None for any number.
+    """
     if not row_format.enum_columns:
-        yield
+        yield None
         return
     with driver.cursor() as cursor:
         cursor.execute("SELECT @@SESSION.sql_mode, @@SESSION.max_error_count")
         mode, warnings = cursor.fetchone()
         cursor.execute("SET SESSION sql_mode = ''")
         try:
-            _keep_warnings(cursor, _MOST_WARNINGS)
-            yield
+            kept = _MOST_WARNINGS if _may_keep_warnings(cursor, _MOST_WARNINGS) else int(warnings)
+            yield max(1, kept // (len(row_format.enum_columns) + 1))
         finally:
             if driver.open:
                 cursor.execute("SET SESSION sql_mode = %s", (mode,))
-                _keep_warnings(cursor, warnings)
+                _may_keep_warnings(cursor, warnings)
 
 
-def _keep_warnings(cursor: Any, number: int) -> None:
-    """Let the server keep so many warnings, where we may; 1024 of a statement are enough for most tables."""
+def _may_keep_warnings(cursor: Any, number: int) -> bool:
+    """Let the server keep so many warnings; False where our account may not choose that."""
     try:
         cursor.execute("SET SESSION max_error_count = %s", (number,))
     except pymysql.MySQLError as error:
         if error_number(error) != str(_NOT_GRANTED):
             raise
+        return False
+    return True
 
 
 def _excused_warnings(driver: Any, row_format: RowFormat) -> int:

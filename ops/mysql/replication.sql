@@ -8,8 +8,9 @@
 --
 --   INSTALL COMPONENT 'file://component_classic_hashing';
 --
--- On MySQL 8 and later, GRANT SESSION_VARIABLES_ADMIN ON *.* to the account if tables have ENUM columns in which
--- more than 1024 rows of a page hold the error value '': the server counts no more warnings without it.
+-- On MySQL 8 and later, GRANT SESSION_VARIABLES_ADMIN ON *.* to the account spares statements where large tables
+-- have ENUM columns: without it the server keeps 1024 warnings of each, so they are written some hundred rows at a
+-- time.
 --
 -- The server's own settings, in the [mysqld] section of its configuration:
 --

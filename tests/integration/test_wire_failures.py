@@ -231,6 +231,29 @@ def test_other_columns_stay_strict_beside_an_enum(replication: Connection, with_
         load_data(replication, "e", with_enum, [b"0\tx\n"])
 
 
+def with_index_zero(rows: int, last: bytes) -> Iterator[bytes]:
+    """Each row gives a warning that is no error; the last one may give one that is."""
+    for first in range(0, rows, 1000):
+        yield b"".join(b"0\t%d\n" % number for number in range(first, min(first + 1000, rows)))
+    yield last
+
+
+def test_more_warnings_than_a_server_keeps_hide_no_value_that_does_not_fit(
+    replication: Connection, with_enum: RowFormat
+) -> None:
+    with pytest.raises(DataExtractionError, match="warnings"):
+        load_data(replication, "e", with_enum, with_index_zero(70_000, b"1\t99999999999\n"))
+
+
+def test_rows_with_more_warnings_than_a_server_keeps_are_written(
+    replication: Connection, with_enum: RowFormat
+) -> None:
+    loaded = load_data(replication, "e", with_enum, with_index_zero(70_500, b"1\t70500\n"))
+    assert (loaded.rows, mode(replication)) == (70_501, "STRICT_ALL_TABLES")
+    found = replication.exec_driver_sql("SELECT COUNT(*), COUNT(DISTINCT n), SUM(e = '') FROM e").one()
+    assert found == (70_501, 70_501, 70_500)
+
+
 def test_a_failed_copy_closes_the_read_behind_it(raw: Connection, source: Connection) -> None:
     stream = read_blocks(source, MUCH, None, POSTGRES_FORMAT)
     with pytest.raises(DataLoadingError):
