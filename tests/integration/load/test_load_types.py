@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 
 from dental_etl.exceptions import DatabaseError, DataError
 from dental_etl.run import Coercion, LoadResult
+from dental_etl.sandbox.state import Kind, Sandbox
+from tests.families import missing
 
 Load = Callable[..., LoadResult]
 Copy = Callable[..., int]
@@ -62,6 +64,7 @@ _EXACT = {
     "timestamp NULL": ("'1970-01-01 00:00:01'", "'2025-11-02 06:30:00'", "'2038-01-19 03:14:07'", "NULL"),
     "timestamp(3) NULL": ("'2025-11-02 07:30:00.123'",),
 }  # fmt: skip
+_ONLY_MARIADB = {"uuid", "inet6"}
 
 
 def _comparable(value: Any) -> Any:
@@ -82,7 +85,7 @@ def _values(rows: Any) -> list[Any]:
 @pytest.mark.parametrize(
     "mysql_type",
     [
-        pytest.param(kind, marks=pytest.mark.mariadb_only(kind)) if kind in {"uuid", "inet6"} else kind
+        pytest.param(kind, marks=pytest.mark.mariadb_only(kind)) if kind in _ONLY_MARIADB else kind
         for kind in _EXACT
     ],
 )
@@ -171,11 +174,13 @@ def test_coercions_in_changed_rows_are_counted(copy_whole: Copy, copy_changes: C
 
 
 def test_changed_rows_of_every_type_are_equal_to_their_old_selves(
-    copy_whole: Copy, copy_changes: Copy, load: Load
+    sandbox: Sandbox, copy_whole: Copy, copy_changes: Copy, load: Load
 ) -> None:
     """A repeated delivery writes nothing, so every type must compare equal to what COPY made of it."""
-    columns = ", ".join(f"c{number} {type_}" for number, type_ in enumerate(_EXACT))
-    values = ", ".join(values[0] for values in _EXACT.values())
+    left_out = _ONLY_MARIADB if missing(sandbox, Kind.MARIADB) else set()
+    types = {kind: values for kind, values in _EXACT.items() if kind not in left_out}
+    columns = ", ".join(f"c{number} {type_}" for number, type_ in enumerate(types))
+    values = ", ".join(values[0] for values in types.values())
     copy_whole(
         "t",
         f"CREATE TABLE t (k int PRIMARY KEY, {columns}) CHARSET utf8mb4",
