@@ -133,6 +133,8 @@ class TableTask(DiscreetTask):
         raise TaskFailedError(error_code(error), table)
 
     def _wait(self, error: BaseException, run_id: str, table: str) -> NoReturn:
+        if isinstance(error, ServerFullError):
+            pipeline.note_full(settings(), run_id, error)
         seconds = pause_seconds(0)
         at = now() + timedelta(seconds=seconds)
         with pipeline.ledger_transaction(settings()) as connection:

@@ -21,7 +21,7 @@ from dental_etl.pipeline.night import (
     select,
     validate_run,
 )
-from dental_etl.pipeline.outage import answered, ask, notice, park_table
+from dental_etl.pipeline.outage import answered, ask, note_full, notice, park_table
 from dental_etl.pipeline.tables import (
     Clock,
     Helpers,
@@ -54,6 +54,7 @@ __all__ = [
     "load_chunk_phase",
     "load_phase",
     "look",
+    "note_full",
     "notice",
     "notify_run",
     "open_nightly",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from dental_etl.config import DatabaseSettings, Role, Settings
 from dental_etl.connections import answers
-from dental_etl.exceptions import DatabaseError, ServerAwayError
+from dental_etl.exceptions import DatabaseError, ServerAwayError, ServerFullError
 from dental_etl.pipeline.tables import ledger_transaction
 from dental_etl.run import Finding, RunKind, Severity, Stage
 from dental_etl.tracking import ledger
@@ -41,6 +41,17 @@ def notice(settings: Settings, run_id: str, away: DatabaseError, now: datetime) 
             away.server,
             extra={"action": "server_away", "run_id": run_id},
         )
+
+
+def note_full(settings: Settings, run_id: str, full: ServerFullError) -> None:
+    """Leave a trace for the report of a server that is there, but had no place for us: tables wait for one."""
+    message = (
+        f"The {full.server} database had no free connection for us at times, and tables waited for one. Look who "
+        f"holds them (SHOW PROCESSLIST, pg_stat_activity), and at the limits of the server and of our account."
+    )
+    found = Finding(check="server_full", severity=Severity.WARNING, table=None, message=message)
+    with ledger_transaction(settings) as connection:
+        ledger.add_common_finding(connection, run_id, found)
 
 
 def notice_all(settings: Settings, run_id: str, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""A server whose connections are all taken: the workers' tables wait, however often they find it so."""
+"""A server whose connections are all taken: the workers' tables wait, however often, and the report says so."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 from small_clinic import TABLES, Clinic, until
 
 from dental_etl.config import DatabaseSettings
+from dental_etl.connections import connect
 from dental_etl.connections.engines import engine
 from dental_etl.run import TableStatus
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox, Server
+from dental_etl.tracking import ledger
 
 pytestmark = pytest.mark.slow
 
@@ -72,3 +74,11 @@ def test_tables_wait_for_a_full_replica(clinic: Clinic, sandbox: Sandbox) -> Non
     clinic.ended(run_id)
     results = clinic.results(run_id).values()
     assert {(one.status, one.error_code) for one in results} == {(TableStatus.LOADED, None)}
+    (message,) = findings(clinic, run_id)
+    assert "The replication database" in message
+
+
+def findings(clinic: Clinic, run_id: str) -> list[str]:
+    with connect(clinic.settings.analytics) as connection:
+        found = ledger.findings(connection, run_id)
+    return [one.message for one in found if one.check == "server_full"]

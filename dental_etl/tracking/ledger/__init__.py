@@ -43,6 +43,7 @@ from dental_etl.tracking.ledger.phases import (
     retry_at,
 )
 from dental_etl.tracking.ledger.records import (
+    add_common_finding,
     add_findings,
     coercions,
     dbt_result,
@@ -92,6 +93,7 @@ __all__ = [
     "UnchangedTables",
     "active_runs",
     "add_coercions",
+    "add_common_finding",
     "add_findings",
     "add_notification",
     "add_visits",

@@ -53,6 +53,14 @@ def add_findings(connection: Connection, run_id: str, found: Iterable[Finding]) 
 
 
 @database_errors(Role.ANALYTICS)
+def add_common_finding(connection: Connection, run_id: str, found: Finding) -> None:
+    """Record what many processes find at the same time; it stands there once."""
+    one_at_a_time = select(tables.run.c.run_id).where(tables.run.c.run_id == run_id)
+    connection.execute(one_at_a_time.with_for_update(key_share=True))
+    add_findings(connection, run_id, [found])
+
+
+@database_errors(Role.ANALYTICS)
 def findings(connection: Connection, run_id: str) -> tuple[Finding, ...]:
     """Return the findings of a run in the order in which they were made."""
     columns = tables.finding.c
