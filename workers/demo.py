@@ -89,7 +89,7 @@ def stop(directory: Path) -> None:
 def _prepare(directory: Path, patients: int, seed: int) -> Sandbox:
     started = time.monotonic()
     sandbox = servers.up(directory)
-    _say(f"Servers are up after {time.monotonic() - started:.1f} s: two MariaDB, PostgreSQL, Redis")
+    _say(f"Servers are up after {time.monotonic() - started:.1f} s: {sandbox.describe()}")
     if not clinic.exists(sandbox):
         started = time.monotonic()
         made = clinic.create(sandbox, patients=patients, seed=seed, as_of=date.today())  # noqa: DTZ011  # the clinic's own calendar

@@ -105,9 +105,8 @@ def _print_status(directory: Path) -> None:
     if not states:
         console.out.print(f"There is no sandbox in {directory}. Make one with: dental-etl sandbox up")
         return
-    view = console.table("SERVER", "STATE", ">PORT", ">PID")
+    view = console.table("SERVER", "PROGRAM", "STATE", ">PORT", ">PID")
     for state in states:
-        view.add_row(
-            state.name, "running" if state.is_running else "stopped", str(state.port), str(state.pid or "-")
-        )
+        is_up = "running" if state.is_running else "stopped"
+        view.add_row(state.name, state.kind.label, is_up, str(state.port), str(state.pid or "-"))
     console.out.print(view)

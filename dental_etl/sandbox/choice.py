@@ -17,8 +17,10 @@ VARIABLES = {
     ServerName.SOURCE: "SANDBOX_SOURCE_SERVER",
     ServerName.REPLICATION: "SANDBOX_REPLICATION_SERVER",
 }
-#: A server's process is known by its program, which a script must be named like.
+#: A server's process is known by its program, which a script must be named like; what a server brings along
+#: (mysqldump, mysqld_safe, mariadbd-multi) is none.
 _NAMES = ("mariadbd", "mysqld")
+_SERVER = re.compile(rf"(?!.*(?:safe|multi))(?:{'|'.join(_NAMES)})(?:[-.\d].*)?")
 
 
 def choose(new: Sandbox) -> Sandbox:
@@ -55,7 +57,7 @@ def _chosen(server: Server) -> Server | None:
     if not variable or not named:
         return None
     path = shutil.which(named)
-    if path is None or not Path(path).name.startswith(_NAMES):
+    if path is None or not _SERVER.fullmatch(Path(path).name):
         raise SandboxError(
             f"{variable} is {named}, which is no program named {' or '.join(_NAMES)}. Name a server's program, "
             f"or a script of such a name that ends in `exec`."

@@ -260,6 +260,7 @@ def _status(server: Server) -> ServerStatus:
     found = processes.find(server.directory)
     return ServerStatus(
         name=server.name,
+        kind=server.kind,
         is_running=bool(found) and _PROGRAMS[server.kind].is_ready(server),
         port=server.port,
         pid=found[0].pid if found else None,

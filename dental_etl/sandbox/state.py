@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,13 @@ class Kind(StrEnum):
     MYSQL = "mysql"
     POSTGRES = "postgres"
     REDIS = "redis"
+
+    @property
+    def label(self) -> str:
+        """As people write it."""
+        return {"mariadb": "MariaDB", "mysql": "MySQL", "postgres": "PostgreSQL", "redis": "Redis"}[
+            self.value
+        ]
 
 
 #: What serves where nobody chose.
@@ -81,6 +89,7 @@ class ServerStatus:
     """What can be seen of one server from outside."""
 
     name: ServerName
+    kind: Kind
     #: A process of ours answers on the port.
     is_running: bool
     port: int
@@ -102,6 +111,11 @@ class Sandbox:
     @property
     def servers(self) -> tuple[Server, ...]:
         return (self.source, self.replication, self.analytics, self.broker)
+
+    def describe(self) -> str:
+        """Say what serves: ``two MariaDB, PostgreSQL, Redis``."""
+        times = Counter(server.kind.label for server in self.servers)
+        return ", ".join(label if count == 1 else f"two {label}" for label, count in times.items())
 
     def environment(self) -> dict[str, str]:
         """Return the variables that `Settings` reads, to run the pipeline against this sandbox."""

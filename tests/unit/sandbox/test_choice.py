@@ -51,6 +51,17 @@ def test_the_program_tells_its_kind(
     assert (source.kind, source.program) == (kind, path)
 
 
+@pytest.mark.parametrize(
+    "name", ["mysqldump", "mysqldumpslow", "mysqld_safe", "mysqld_multi", "mariadbd-safe"]
+)
+def test_what_only_begins_like_a_server_is_refused(
+    made_up: state.Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SANDBOX_SOURCE_SERVER", _program(made_up.directory / "bin" / name, MYSQL))
+    with pytest.raises(SandboxError, match=name):
+        choice.choose(made_up)
+
+
 def test_a_program_is_found_in_the_path(made_up: state.Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _program(made_up.directory / "bin" / "mysqld", MYSQL)
     monkeypatch.setenv("PATH", str(Path(path).parent), prepend=":")
@@ -62,8 +73,14 @@ def test_where_nothing_is_named_mariadb_serves(
     made_up: state.Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SANDBOX_REPLICATION_SERVER", "")
-    kinds = [server.kind for server in choice.choose(made_up).servers]
-    assert kinds == [Kind.MARIADB, Kind.MARIADB, Kind.POSTGRES, Kind.REDIS]
+    chosen = choice.choose(made_up)
+    assert [one.kind for one in chosen.servers] == [Kind.MARIADB, Kind.MARIADB, Kind.POSTGRES, Kind.REDIS]
+    assert chosen.describe() == "two MariaDB, PostgreSQL, Redis"
+
+
+def test_people_are_told_what_serves(made_up: state.Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_SOURCE_SERVER", _program(made_up.directory / "bin" / "mysqld", MYSQL))
+    assert choice.choose(made_up).describe() == "MySQL, MariaDB, PostgreSQL, Redis"
 
 
 def test_data_stay_with_the_server_that_made_them(
