@@ -107,10 +107,8 @@ def look(settings: Settings, run_id: str, plans: Sequence[TablePlan], clock: Clo
     return Look(tables=kept, began_at=began_at, seconds=time.monotonic() - started)
 
 
-def end(
-    connection: Connection, settings: Settings, run_id: str, found: Look, now: datetime
-) -> frozenset[str]:
-    """End in the ledger what was found, in the caller's transaction; return the tables that ended.
+def end(connection: Connection, settings: Settings, run_id: str, found: Look, now: datetime) -> None:
+    """End in the ledger what was found, in the caller's transaction.
 
     Args:
         connection: Analytics; the run's tables are planned there, maybe in this transaction.
@@ -120,7 +118,7 @@ def end(
         now: Aware.
     """
     if not found.tables:
-        return frozenset()
+        return
     try:
         with database_errors(Role.ANALYTICS), connection.begin_nested():
             ended = _end(connection, settings.analytics.schema, run_id, found, now)
@@ -130,14 +128,13 @@ def end(
             error.code,
             extra={"action": "look_failed", "run_id": run_id},
         )
-        return frozenset()
+        return
     logger.info(
         "%s tables are unchanged and need no turn; to tell took %.1f s",
         len(ended),
         found.seconds,
         extra={"action": "unchanged", "run_id": run_id, "tables": len(ended), "seconds": found.seconds},
     )
-    return ended
 
 
 def _settled(settings: Settings, plans: Iterable[TablePlan], now: datetime) -> dict[str, _Settled]:

@@ -17,7 +17,7 @@ from dental_etl.pipeline import unchanged
 from dental_etl.plan import plan_table
 from dental_etl.reconciliation import fingerprint
 from dental_etl.report import RunReport, to_text
-from dental_etl.run import RefreshMode, RunKind, new_run_id
+from dental_etl.run import RefreshMode, RunKind, RunStatus, new_run_id
 from dental_etl.sandbox.state import Sandbox
 from dental_etl.tracking import ledger
 from dental_etl.tracking.configured import configured_tables
@@ -333,6 +333,24 @@ def test_who_is_killed_before_the_ledger_was_told_has_lied_to_nobody(nights: Nig
     nights.execute("UPDATE claim SET Fee = 0 WHERE Id = 9")
     assert _without_a_turn(nights.play(is_analyzed=False)) == TABLES - {"claim"}
     assert differences(nights.settings) == []
+
+
+def test_a_plan_that_is_delivered_again_publishes_what_is_open(nights: Nights) -> None:
+    """Not what the first one ended, and nothing of a run that has come to its report meanwhile."""
+    nights.execute("UPDATE claim SET Fee = 0 WHERE Id = 9")
+    run_id = new_run_id(_NOW)
+    pipeline.open_rerun(nights.settings, run_id, RunKind.RERUN, _NOW)
+
+    def planned() -> set[str]:
+        return {plan.table for plan in pipeline.plan_run(nights.settings, run_id, lambda: _NOW)}
+
+    assert (planned(), planned()) == ({"claim"}, {"claim"})
+    assert pipeline.run_table(nights.settings, run_id, "claim", clock=lambda: _NOW) is None
+    with pipeline.ledger_transaction(nights.settings) as connection:
+        assert ledger.finalise_once(connection, run_id, "chord", _NOW)
+    assert planned() == set()
+    with pipeline.ledger_transaction(nights.settings) as connection:
+        assert ledger.run(connection, run_id).status is RunStatus.REPORTING
 
 
 def _look(nights: Nights, clock: Callable[[], datetime]) -> unchanged.Look:

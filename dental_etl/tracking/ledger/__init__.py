@@ -57,6 +57,7 @@ from dental_etl.tracking.ledger.records import (
     steps_done,
 )
 from dental_etl.tracking.ledger.runs import (
+    activate_run,
     active_runs,
     close_run,
     finalise_once,
@@ -69,12 +70,12 @@ from dental_etl.tracking.ledger.runs import (
     run,
     runs,
     select_tables,
-    set_run_status,
     silent_runs,
 )
 from dental_etl.tracking.ledger.table_state import (
     OpenTable,
     open_table,
+    open_tables,
     results,
     stale_tables,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "Plan",
     "Unchanged",
     "UnchangedTables",
+    "activate_run",
     "active_runs",
     "add_coercions",
     "add_common_finding",
@@ -129,6 +131,7 @@ __all__ = [
     "open_outage",
     "open_run",
     "open_table",
+    "open_tables",
     "outages",
     "park",
     "plan_tables",
@@ -150,7 +153,6 @@ __all__ = [
     "runs",
     "save_report",
     "select_tables",
-    "set_run_status",
     "silent_runs",
     "stale_tables",
     "steps_done",

@@ -22,7 +22,6 @@ from dental_etl.run import (
     ExtractResult,
     LoadResult,
     RefreshMode,
-    RunStatus,
     Stage,
     Strategy,
     TableStatus,
@@ -30,7 +29,7 @@ from dental_etl.run import (
 from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.ledger.phase_statements import claiming, finishing, phase_of
 from dental_etl.tracking.ledger.records import add_findings
-from dental_etl.tracking.ledger.runs import set_run_status
+from dental_etl.tracking.ledger.runs import activate_run
 from dental_etl.tracking.ledger.table_state import WAITING, WORKING, is_open
 
 _table = tables.run_table.c
@@ -96,7 +95,7 @@ def plan_tables(connection: Connection, run_id: str, plans: Sequence[Plan], now:
     ]
     if rows:
         connection.execute(insert(tables.run_table).on_conflict_do_nothing(), rows)
-    set_run_status(connection, run_id, RunStatus.ACTIVE, now)
+    activate_run(connection, run_id, now)
 
 
 @database_errors(Role.ANALYTICS)

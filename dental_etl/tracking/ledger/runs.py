@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -97,17 +96,12 @@ def nightly_runs(connection: Connection, run_date: date) -> tuple[RunRow, ...]:
 
 
 @database_errors(Role.ANALYTICS)
-def set_run_status(connection: Connection, run_id: str, status: RunStatus, now: datetime) -> None:
-    """Move an unfinished run on; a terminal status stays what it is."""
-    values: dict[str, Any] = {"status": status}
-    if status is RunStatus.ACTIVE:
-        values["started_at"] = func.coalesce(_run.started_at, now)
-    if status is RunStatus.REPORTING:
-        values["reporting_at"] = func.coalesce(_run.reporting_at, now)
-    if status.is_terminal:
-        values["finished_at"] = now
+def activate_run(connection: Connection, run_id: str, now: datetime) -> None:
+    """Let the run's tables be worked; a run that has come to its report, or has ended, stays what it is."""
     connection.execute(
-        update(tables.run).where(_run.run_id == run_id, _run.status.in_(ACTIVE)).values(values)
+        update(tables.run)
+        .where(_run.run_id == run_id, _run.status.in_((RunStatus.STARTING, RunStatus.ACTIVE)))
+        .values(status=RunStatus.ACTIVE, started_at=func.coalesce(_run.started_at, now))
     )
 
 

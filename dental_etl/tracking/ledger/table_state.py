@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from dental_etl.config import Role
 from dental_etl.connections import database_errors
-from dental_etl.run import Category, RefreshMode, Stage, Strategy, TableResult, TableStatus
+from dental_etl.run import Category, RefreshMode, RunStatus, Stage, Strategy, TableResult, TableStatus
 from dental_etl.tracking.ledger import tables
 from dental_etl.tracking.ledger.runs import TABLE_ENDINGS
 
@@ -56,6 +56,17 @@ def open_table(connection: Connection, run_id: str, table: str) -> OpenTable | N
     """Return where a table stands, None if it has ended or is not part of the run."""
     found = _open_tables(connection, run_id, _table.table_name == table)
     return found[0] if found else None
+
+
+@database_errors(Role.ANALYTICS)
+def open_tables(connection: Connection, run_id: str) -> frozenset[str]:
+    """Return the tables of a run that wait or are worked; none once the run has come to its report."""
+    found = connection.execute(
+        select(_table.table_name)
+        .join(tables.run, tables.run.c.run_id == _table.run_id)
+        .where(_table.run_id == run_id, is_open(), tables.run.c.status == RunStatus.ACTIVE)
+    )
+    return frozenset(found.scalars())
 
 
 @database_errors(Role.ANALYTICS)
