@@ -92,7 +92,8 @@ class Attempt:
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside as one, or nothing of it."""
         with self.errors():
-            self.replication.rollback()  # ends what a read may have begun; there is nothing to lose
+            # Ends what a read may have begun. Not by a rollback: MySQL's takes the rows of temporary tables back.
+            self.replication.commit()
             with self.replication.begin():
                 yield
 
