@@ -28,7 +28,9 @@ _DIGESTED = frozenset({
     "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection",
 })  # fmt: skip
 _CAST = frozenset({"uuid", "inet4", "inet6"})
-_FLOATING = frozenset({"float", "double", "real"})
+_DOUBLES = frozenset({"double", "real"})
+#: Times 2 to the 64th a number keeps every digit.
+_LARGER = "* 18446744073709551616e0"
 #: TEXT columns of a row that are taken as they are: together below the smallest packet in use, 1 MB.
 _MOST_TEXTS = 8
 
@@ -74,10 +76,10 @@ def _value(column: Column, *, is_digested: bool) -> str:
     name, kind = mysql(column.name), column.data_type
     if kind in _DIGESTED or is_digested:
         return f"SHA2({name}, 256)"
-    if kind in _FLOATING:
-        # The text of a FLOAT has six digits; as a double it keeps all. MySQL has a zero with a minus, which
-        # MariaDB does not know; here it loses it.
-        return f"({name} + 0e0)"
+    if kind == "float":
+        return _float(name)
+    if kind in _DOUBLES:
+        return _double(name)
     if kind == "bit" or (kind == "enum" and not column.has_uncertain_labels):
         return f"({name} + 0)"  # an ENUM's index: the error value and an empty label are both ''
     if kind in _CAST:
@@ -85,6 +87,25 @@ def _value(column: Column, *, is_digested: bool) -> str:
     if kind in _BINARY:
         return f"HEX({name})"
     return _text(column) if column.charset else name
+
+
+def _double(name: str) -> str:
+    """A number that is printed alike everywhere.
+
+    Of numbers nearer to zero than a thousandth MySQL prints some with an exponent that MariaDB prints with
+    zeros; larger, they are printed alike. MySQL has a zero with a minus, which MariaDB does not know.
+    """
+    small = f"IF(ABS({name}) BETWEEN 1e-20 AND 1e-3, {name} {_LARGER}, {name})"
+    return f"IF({name} >= 1e-3, {name}, IF({name} = 0, '0', {small}))"
+
+
+def _float(name: str) -> str:
+    """The same for a FLOAT, whose own text has six digits; as a double it keeps all.
+
+    Of a double that is worked out MySQL prints 22 characters, and the minus of a small one would cost a digit.
+    """
+    small = f"IF(ABS({name}) BETWEEN 1e-20 AND 1e-3, {name} {_LARGER}, {name} + 0e0)"
+    return f"IF({name} >= 1e-3, {name} + 0e0, CONCAT({name} < 0, ABS({small})))"
 
 
 def _text(column: Column) -> str:

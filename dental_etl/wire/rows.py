@@ -279,7 +279,9 @@ class _Select:
         if kind == "float":
             return _exact_float(name)
         if kind in _DOUBLES and "zerofill" in column.column_type:
-            return f"({name} + 0e0)"  # MySQL fills a zero with a minus with zeros before the minus
+            return (
+                f"IF({name} = 0, '0', {name})"  # MySQL fills a zero with a minus with zeros before the minus
+            )
         if kind == "bit" or _is_numbered(column, self._target):
             return f"({name} + 0)"
         if kind in _CAST:
