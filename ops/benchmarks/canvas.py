@@ -161,7 +161,7 @@ def _category(number: int) -> Category:
 
 def _is_complete(settings: Settings, run_id: str) -> bool:
     with connect(settings.analytics) as connection:
-        return ledger.run(connection, run_id).reporting_at is not None
+        return ledger.run(connection, run_id).status is not RunStatus.ACTIVE
 
 
 def _cpu_seconds(directory: Path) -> float:
