@@ -169,11 +169,14 @@ def _unchanged(told: Explanation) -> Iterator[str]:
             "nothing, or the table was written since it was last compared."
         )
     for action, results in _by_action(told.results).items():
-        seconds = median(one.source_seconds for one in results)
-        yield (
-            f"{_ACTIONS[action]} {wording.counted(len(results), 'time')} lately, "
-            f"{wording.duration(seconds)} of the source each (median)"
-        )
+        yield f"{_ACTIONS[action]} {wording.counted(len(results), 'time')} lately, {_cost(results)}"
+
+
+def _cost(results: list[TableResult]) -> str:
+    turns = [one.source_seconds for one in results if one.attempts]
+    if not turns:
+        return "at a look at all tables together"
+    return f"{wording.duration(median(turns))} of the source each (median)"
 
 
 _ACTIONS = {

@@ -16,6 +16,7 @@ from dental_etl import pipeline
 from dental_etl.cli import COMMANDS, application, console, run
 from dental_etl.config import Settings, read_tables, write_tables
 from dental_etl.config.tables_file import OVERRIDES_NAME
+from dental_etl.reconciliation import fingerprint
 from dental_etl.report import RunReport
 from dental_etl.run import Category, RefreshMode, TableResult
 from dental_etl.run_window import BlockedHours, RunWindow
@@ -198,6 +199,17 @@ def test_why_a_table_was_reloaded_is_told_for_the_last_runs(nights: Nights, comm
     assert [reason in printed for reason in ("never copied", "full refresh asked for", "changes since")] == [
         True
     ] * 3
+
+
+def test_a_night_without_a_turn_is_told_as_one(
+    nights: Nights, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the look at all tables costs is no table's own."""
+    monkeypatch.setattr(fingerprint, "_MARGIN_SECONDS", 0)
+    while played(nights)["patient"].attempts:
+        nights.execute("DO SLEEP(0.3)")
+    printed = command("explain", "patient")
+    assert "Found unchanged 1 time lately, at a look at all tables together" in printed
 
 
 def test_no_value_of_a_row_is_told(nights: Nights, command: Command) -> None:
