@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,13 @@ from sqlalchemy import Connection
 
 from dental_etl.config import Role, Settings, TableConfig, read_tables
 from dental_etl.connections import connect, database_errors
-from dental_etl.exceptions import RETRYABLE, DeadlineError, ETLPipelineError, ServerFullError
+from dental_etl.exceptions import (
+    RETRYABLE,
+    DatabaseConnectionError,
+    DeadlineError,
+    ETLPipelineError,
+    ServerFullError,
+)
 from dental_etl.extract.helper import extract_chunk
 from dental_etl.extract.replicator import extract_table
 from dental_etl.load.loader import LoadOptions, load_chunk, load_table, load_table_chunked
@@ -42,6 +49,8 @@ logger = logging.getLogger(__name__)
 _NEW = "came to the source since the last analysis; treated by safe defaults until the next one"
 #: How long a table waits, while a person does, for a server that has no place for us.
 _ROOM_PATIENCE_SECONDS = 300.0
+#: Who is refused later than that, the wait for a place at the source included, had room and has worked.
+_LONGEST_REFUSAL_SECONDS = 345.0
 Clock = Callable[[], datetime]
 #: Told the numbers of the key ranges of a large table that anybody may work (`extract_chunk_phase`).
 Helpers = Callable[[Sequence[int]], None]
@@ -293,7 +302,18 @@ def _when_there_is_room(work: Callable[[], object]) -> None:
         on=ServerFullError, attempts=None, timeout=_ROOM_PATIENCE_SECONDS, wait_initial=2.0, wait_max=30.0
     ):
         with attempt:
-            work()
+            _unless_refused_late(work)
+
+
+def _unless_refused_late(work: Callable[[], object]) -> None:
+    """Take a connection that is refused after long work for a lost one: it counts, and costs no other table."""
+    began = time.monotonic()
+    try:
+        work()
+    except ServerFullError as full:
+        if time.monotonic() - began < _LONGEST_REFUSAL_SECONDS:
+            raise
+        raise DatabaseConnectionError(str(full)) from None
 
 
 def _is_worth_another(error: Exception) -> bool:

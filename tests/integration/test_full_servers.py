@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -130,6 +131,23 @@ def test_it_does_not_wait_for_ever(
     with filled(sandbox.replication, planned.replication):
         assert isinstance(work(planned), ServerFullError)
     assert result_of(planned).error_code == "E_SERVER_FULL"
+
+
+def test_who_had_room_for_long_has_another_attempt(
+    planned: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second connection may be refused after hours of work; that is no reason to leave out all other tables."""
+    monkeypatch.setattr(table_phases, "_ROOM_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(table_phases, "_LONGEST_REFUSAL_SECONDS", 0.4)
+    refusals = [ServerFullError("1226")]
+
+    def work() -> None:
+        if refusals:
+            time.sleep(0.6)
+            raise refusals.pop()
+
+    table_phases._with_attempts(planned, work)
+    assert refusals == []
 
 
 def test_a_place_at_a_full_source_is_waited_for_with_patience(sandbox: Sandbox, planned: Settings) -> None:
