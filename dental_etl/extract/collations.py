@@ -68,7 +68,10 @@ def _is_known(replication: Connection, charset: str, collation: str) -> bool:
 
 def _ask(replication: Connection, charset: str, collation: str) -> bool:
     try:
-        replication.exec_driver_sql(f"SELECT CONVERT('' USING {charset}) COLLATE {collation}").scalar_one()
+        # Quoted, as MariaDB takes `binary` for a keyword here.
+        replication.exec_driver_sql(
+            f"SELECT CONVERT('' USING `{charset}`) COLLATE `{collation}`"
+        ).scalar_one()
     except DRIVER_ERRORS as error:
         if error_number(error) not in _UNKNOWN:
             raise

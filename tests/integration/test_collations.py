@@ -26,6 +26,12 @@ def test_a_collation_that_both_servers_have_stays(replication: Connection) -> No
     assert collations.known_to(replication, table) == table
 
 
+def test_labels_that_are_bytes_keep_theirs(replication: Connection) -> None:
+    """Of an ENUM in the character set `binary`, whose name is a keyword besides."""
+    table = _table("binary", "binary")
+    assert collations.known_to(replication, table) == table
+
+
 def test_one_that_the_replica_lacks_becomes_the_finest_there_is(replication: Connection) -> None:
     known = collations.known_to(replication, _table("utf8mb4", _FOREIGN))
     assert known.column("Name").is_recollated
