@@ -14,7 +14,7 @@ from celery.canvas import Signature
 from dental_etl import pipeline
 from dental_etl.config import Role
 from dental_etl.connections import connect
-from dental_etl.exceptions import ETLPipelineError, ServerAwayError, TableBusyError
+from dental_etl.exceptions import ETLPipelineError, ServerAwayError, ServerFullError, TableBusyError
 from dental_etl.run import RunKind, RunStatus, Stage
 from dental_etl.tracking import ledger
 from dental_etl.tracking.ledger import OpenTable
@@ -63,6 +63,8 @@ def _sweep(stale: timedelta) -> None:
             _sweep_run(run, stale, away, is_silent=run.run_id in silent)
         except ServerAwayError as error:
             pipeline.notice(settings(), run.run_id, error, now())
+        except ServerFullError as error:
+            pipeline.note_full(settings(), run.run_id, error)
 
 
 def _sweep_run(run: RunRow, stale: timedelta, away: frozenset[Role], *, is_silent: bool) -> None:

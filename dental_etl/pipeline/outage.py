@@ -37,7 +37,7 @@ def notice(settings: Settings, run_id: str, away: DatabaseError, now: datetime) 
         is_news = ledger.open_outage(connection, Role(away.server), run_id, now)
     if is_news:
         logger.warning(
-            "The %s database is away; what needs it waits, and it is asked again",
+            "The %s database takes no connection; what needs it waits, and it is asked again",
             away.server,
             extra={"action": "server_away", "run_id": run_id},
         )

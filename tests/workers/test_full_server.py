@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pymysql
 import pytest
 from small_clinic import TABLES, Clinic, until
 
+from dental_etl import pipeline
 from dental_etl.config import DatabaseSettings
 from dental_etl.connections import connect
 from dental_etl.connections.engines import engine
-from dental_etl.run import TableStatus
+from dental_etl.run import RunKind, TableStatus
 from dental_etl.sandbox.state import ADMIN_USER, Sandbox, Server
 from dental_etl.tracking import ledger
 
@@ -76,6 +78,34 @@ def test_tables_wait_for_a_full_replica(clinic: Clinic, sandbox: Sandbox) -> Non
     assert {(one.status, one.error_code) for one in results} == {(TableStatus.LOADED, None)}
     (message,) = findings(clinic, run_id)
     assert "The replication database" in message
+
+
+def test_a_sweep_that_finds_the_replica_full_goes_on_with_other_runs(
+    clinic: Clinic, sandbox: Sandbox
+) -> None:
+    """Of the first run it cannot tell which tables are worked; the second one's tables have ended."""
+    (clinic.directory / "impatient.py").write_text(IMPATIENT)
+    settings, runs = clinic.settings, ("20260131T030000-aaaaaa", "20260131T040000-bbbbbb")
+    for run_id in runs:
+        pipeline.open_rerun(settings, run_id, RunKind.RERUN, datetime.now(UTC))
+    pipeline.plan_run(settings, runs[0], lambda: datetime.now(UTC), names=("patient",))
+    with pipeline.ledger_transaction(settings) as connection:
+        ledger.plan_tables(connection, runs[1], [], datetime.now(UTC))
+    with no_newcomers(sandbox.replication, settings.replication):
+        clinic.worker(queues="control", processes=1, app="impatient")
+        clinic.send("etl.sweep", "control", stale_seconds=3600.0)
+        until(lambda: _has_swept(clinic), "the end of a sweep")
+    second = clinic.run(runs[1])
+    assert second is not None
+    assert second.finalised_by == "sweep"
+    assert len(findings(clinic, runs[0])) == 1
+
+
+def _has_swept(clinic: Clinic) -> bool:
+    return any(
+        "etl.sweep[" in line and ("succeeded" in line or "raised" in line)
+        for line in clinic.log().splitlines()
+    )
 
 
 def findings(clinic: Clinic, run_id: str) -> list[str]:
