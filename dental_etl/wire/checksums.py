@@ -103,9 +103,10 @@ def _float(name: str) -> str:
     """The same for a FLOAT, whose own text has six digits; as a double it keeps all.
 
     Of a double that is worked out MySQL prints 22 characters, and the minus of a small one would cost a digit.
+    So it is written in front; not as a digit, or 15.5 and -5.5 would be one.
     """
     small = f"IF(ABS({name}) BETWEEN 1e-20 AND 1e-3, {name} {_LARGER}, {name} + 0e0)"
-    return f"IF({name} >= 1e-3, {name} + 0e0, CONCAT({name} < 0, ABS({small})))"
+    return f"IF({name} >= 1e-3, {name} + 0e0, CONCAT(IF({name} < 0, '-', '+'), ABS({small})))"
 
 
 def _text(column: Column) -> str:

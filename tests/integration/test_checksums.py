@@ -74,3 +74,17 @@ def test_the_last_bit_of_a_number_counts(replication: Connection, table: str, co
         assert changed.rowcount == 1
         seen.add(replication.exec_driver_sql(f"SELECT {table} FROM sizes").scalar_one())
     assert len(seen) == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(15.5, -5.5), (-2.0, 12.0), (0.5, -0.5), (3e-5, -3e-5), (0.25, 0.025)]
+)
+@pytest.mark.parametrize("column", ["Wide", "Narrow"])
+def test_two_numbers_are_never_one(
+    replication: Connection, table: str, column: str, one: float, other: float
+) -> None:
+    found = set()
+    for value in (one, other):
+        replication.exec_driver_sql(f"UPDATE sizes SET {column} = {value!r} WHERE Id = 20")
+        found.add(replication.exec_driver_sql(f"SELECT {table} FROM sizes").scalar_one())
+    assert len(found) == 2
