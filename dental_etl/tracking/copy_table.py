@@ -24,6 +24,8 @@ from dental_etl.connections import error_number
 _EXACT_NAME = mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin")
 _LONG_TEXT = mysql.LONGTEXT(charset="utf8mb4")
 
+#: Hint to statements that lock the rows of some tables: by a scan they would wait for those of all others.
+BY_KEY = "FORCE INDEX (PRIMARY)"
 COPY = Table(
     "etl_copy_status",
     MetaData(),

@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
+from dental_etl.tracking.copy_table import BY_KEY
+
 _NAME = mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin")
 _TEXT = mysql.LONGTEXT(charset="utf8mb4")
 _MOMENT = mysql.DATETIME(fsp=6)
@@ -105,13 +107,17 @@ def hold_proofs(connection: Connection, tables: Collection[str]) -> dict[str, Pr
     """Return what is known about some replicas, and keep it so until the transaction ends."""
     name = _PROOF.c.table_name
     held = select(_PROOF).where(name.in_(sorted(tables))).order_by(name).with_for_update()
+    held = held.with_hint(_PROOF, BY_KEY)
     return {row["table_name"]: _status(row) for row in connection.execute(held).mappings()}
 
 
 def record_proven(connection: Connection, tables: Collection[str], proven_at: datetime) -> None:
     """Move the moments up at which replicas were last known to be equal, in the caller's transaction."""
     connection.execute(
-        update(_PROOF).where(_PROOF.c.table_name.in_(sorted(tables))).values(proven_at=_naive(proven_at))
+        update(_PROOF)
+        .where(_PROOF.c.table_name.in_(sorted(tables)))
+        .with_hint(BY_KEY)
+        .values(proven_at=_naive(proven_at))
     )
 
 

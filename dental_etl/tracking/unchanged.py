@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select, text, update
 
 from dental_etl.run import CopyStatus, Cursor, LoadStatus, Strategy
-from dental_etl.tracking.copy_table import COPY
+from dental_etl.tracking.copy_table import BY_KEY, COPY
 from dental_etl.tracking.status import as_copy_status, as_load_status, load_table
 from dental_etl.wire.names import postgres
 
@@ -50,7 +50,13 @@ def read_source_schemas(connection: Connection) -> dict[str, str]:
 def hold_copies(connection: Connection, tables: Collection[str]) -> dict[str, CopyStatus]:
     """Return where some extracts stand, and keep it so until the transaction ends."""
     name = COPY.c.table_name
-    held = select(*_STATUS).where(name.in_(sorted(tables))).order_by(name).with_for_update()
+    held = (
+        select(*_STATUS)
+        .where(name.in_(sorted(tables)))
+        .order_by(name)
+        .with_for_update()
+        .with_hint(COPY, BY_KEY)
+    )
     return {row["table_name"]: as_copy_status(row) for row in connection.execute(held).mappings()}
 
 
@@ -70,6 +76,7 @@ def record_kept(connection: Connection, kept: Iterable[KeptTable], run_id: str, 
         connection.execute(
             update(COPY)
             .where(COPY.c.table_name.in_(tables))
+            .with_hint(BY_KEY)
             .values(
                 last_copied=now.astimezone(UTC).replace(tzinfo=None),
                 run_id=run_id,

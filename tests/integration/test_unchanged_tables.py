@@ -263,6 +263,21 @@ def _at_the_replica(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
+def _in_a_batch(settings: Settings) -> Iterator[None]:
+    """A batch holds its table's status until it is committed, which may take longer than the look waits."""
+    with _at_the_replica(settings), connect(settings.replication) as session, session.begin():
+        session.execute(text("SELECT 1 FROM etl_copy_status WHERE table_name = 'claim' FOR UPDATE"))
+        yield
+
+
+@contextmanager
+def _at_its_proof(settings: Settings) -> Iterator[None]:
+    with _at_the_replica(settings), connect(settings.replication) as session, session.begin():
+        session.execute(text("SELECT 1 FROM etl_proof WHERE table_name = 'claim' FOR UPDATE"))
+        yield
+
+
+@contextmanager
 def _at_raw(settings: Settings) -> Iterator[None]:
     with connect(settings.analytics, is_dedicated=True) as session, advisory_lock(session, "load:claim"):
         yield
@@ -275,7 +290,7 @@ def _at_its_status(settings: Settings) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("worker", [_at_the_replica, _at_raw, _at_its_status])
+@pytest.mark.parametrize("worker", [_at_the_replica, _in_a_batch, _at_its_proof, _at_raw, _at_its_status])
 def test_a_table_that_somebody_works_has_its_turn(
     nights: Nights, worker: Callable[[Settings], Iterator[None]]
 ) -> None:
