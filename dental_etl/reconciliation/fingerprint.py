@@ -9,6 +9,8 @@ Only where that is safe:
   was not written since the server was started it says nothing, and neither do we. TRUNCATE leaves the time
   as it is, so it is also asked whether there is a row at all, and before the time: else rows that came
   between the two questions would stand for those that are gone.
+- What ALTER TABLE ... EXCHANGE PARTITION brings into an InnoDB table shows in none of its times; like
+  anything that a server keeps to itself it is found after `PROOF_DAYS`.
 - MySQL 8 and later answer from a cache a day old unless the session says otherwise, as ours do.
 - Aria's pages wait in memory, and its times with them.
 """
