@@ -29,7 +29,7 @@ from tests.counting import counted
 from tests.nights import Nights
 
 #: With a stamp, without one, without a row, and with a file's own time.
-TABLES = frozenset({"patient", "claim", "empty", "note"})
+TABLES = frozenset({"patient", "claim", "unused", "note"})
 _NOW = datetime(2026, 2, 4, 4, 0, tzinfo=UTC)
 #: Before and after that many reads of the clock somebody else comes; a look reads it less often.
 _MOMENTS = 8
@@ -47,16 +47,16 @@ def nights(
         "DEFAULT current_timestamp() ON UPDATE current_timestamp(), KEY (LName)) ENGINE=InnoDB"
     )
     made.execute(f"INSERT INTO patient SELECT seq, CONCAT('n', seq), '2020-01-01' FROM {counted(1, 50)}")
-    for name, engine in (("claim", "InnoDB"), ("empty", "InnoDB"), ("note", "MyISAM")):
+    for name, engine in (("claim", "InnoDB"), ("unused", "InnoDB"), ("note", "MyISAM")):
         made.execute(
             f"CREATE TABLE {name} (Id bigint NOT NULL PRIMARY KEY, Fee decimal(9,2)) ENGINE={engine}"
         )
     made.execute(f"INSERT INTO claim SELECT seq, seq FROM {counted(1, 50)}")
     made.execute(f"INSERT INTO note SELECT seq, seq FROM {counted(1, 50)}")
     made.execute(
-        "INSERT INTO empty VALUES (1, 1)"
+        "INSERT INTO unused VALUES (1, 1)"
     )  # of a table that was never written the server says nothing
-    made.execute("DELETE FROM empty")
+    made.execute("DELETE FROM unused")
     _await_next_second(made)
     made.play()
     made.play(is_analyzed=False)  # what was copied whole is compared, and its raw with it
@@ -153,7 +153,7 @@ def _runs(nights: Nights) -> set[tuple[str, str]]:
         ("claim", "DELETE FROM claim WHERE Id = 3"),
         ("claim", "DELETE FROM claim"),
         ("claim", "TRUNCATE TABLE claim"),
-        ("empty", "INSERT INTO empty VALUES (1, 1)"),
+        ("unused", "INSERT INTO unused VALUES (1, 1)"),
         ("note", "UPDATE note SET Fee = 5 WHERE Id = 1"),
         ("note", "TRUNCATE TABLE note"),
     ],
@@ -301,7 +301,7 @@ def test_a_table_that_somebody_works_has_its_turn(
 def test_a_table_that_the_clinic_has_locked_is_not_waited_for(nights: Nights) -> None:
     nights.execute("LOCK TABLES claim WRITE")
     try:
-        assert _turns(nights) == {"patient", "claim", "empty"}  # one statement asks for all of InnoDB's
+        assert _turns(nights) == {"patient", "claim", "unused"}  # one statement asks for all of InnoDB's
     finally:
         nights.execute("UNLOCK TABLES")
 
