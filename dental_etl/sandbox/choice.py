@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -46,7 +47,7 @@ def check(sandbox: Sandbox) -> Sandbox:
             raise SandboxError(
                 f"{VARIABLES[now.name]} names {now.kind}, and the {now.name} server of the sandbox in "
                 f"{sandbox.directory} was made by {before.kind}. Choose another --directory, or delete this "
-                f"sandbox with: dental-etl sandbox destroy"
+                f"sandbox with: dental-etl sandbox destroy --directory {shlex.quote(str(sandbox.directory))}"
             )
     return with_servers(sandbox, servers)
 
