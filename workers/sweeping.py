@@ -64,7 +64,7 @@ def _sweep(stale: timedelta) -> None:
         except ServerAwayError as error:
             pipeline.notice(settings(), run.run_id, error, now())
         except ServerFullError as error:
-            pipeline.note_full(settings(), run.run_id, error)
+            pipeline.note_full(settings(), run.run_id, error, now())
 
 
 def _sweep_run(run: RunRow, stale: timedelta, away: frozenset[Role], *, is_silent: bool) -> None:

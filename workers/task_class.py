@@ -134,7 +134,7 @@ class TableTask(DiscreetTask):
 
     def _wait(self, error: BaseException, run_id: str, table: str) -> NoReturn:
         if isinstance(error, ServerFullError):
-            pipeline.note_full(settings(), run_id, error)
+            pipeline.note_full(settings(), run_id, error, now())
         seconds = pause_seconds(0)
         at = now() + timedelta(seconds=seconds)
         with pipeline.ledger_transaction(settings()) as connection:

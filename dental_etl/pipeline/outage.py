@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: A server that is restarted answers before people need to know.
 _QUIET_ASKS = 2
+#: A server that is full for a moment is nobody's business at night.
+_FULL_FOR_LONG = timedelta(minutes=5)
 #: The pause between two questions doubles up to so many times the first.
 _LONGEST_PAUSE = 5
 
@@ -43,15 +45,20 @@ def notice(settings: Settings, run_id: str, away: DatabaseError, now: datetime) 
         )
 
 
-def note_full(settings: Settings, run_id: str, full: ServerFullError) -> None:
-    """Leave a trace for the report of a server that is there, but had no place for us: tables wait for one."""
+def note_full(settings: Settings, run_id: str, full: ServerFullError, now: datetime) -> None:
+    """Leave a trace for the report of a server that is there, but has no place for us; tell people if it lasts."""
     message = (
         f"The {full.server} database had no free connection for us at times, and tables waited for one. Look who "
         f"holds them (SHOW PROCESSLIST, pg_stat_activity), and at the limits of the server and of our account."
     )
     found = Finding(check="server_full", severity=Severity.WARNING, table=None, message=message)
     with ledger_transaction(settings) as connection:
-        ledger.add_common_finding(connection, run_id, found)
+        first = ledger.add_common_finding(connection, run_id, found, now)
+        if now - first >= _FULL_FOR_LONG:
+            title = f"dental_etl: the {full.server} database has no free connection for us"
+            since = f"{first.astimezone(settings.window.zone):%H:%M}"
+            body = f"First at {since}. {message} What has no turn by the window's end is read the next night."
+            ledger.add_notification(connection, run_id, Severity.WARNING, title, body, now)
 
 
 def notice_all(settings: Settings, run_id: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pymysql
 import pytest
@@ -154,6 +154,21 @@ def test_a_place_at_a_full_source_is_waited_for_with_patience(sandbox: Sandbox, 
     place = visit(planned, "patient", deadline=None, clock=lambda: NOW, patience_seconds=0.1)
     with filled(sandbox.source, planned.source), pytest.raises(ServerFullError, match="1226"), place:
         pass
+
+
+def test_people_are_told_once_of_a_server_that_stays_full(planned: Settings) -> None:
+    full = ServerFullError("1226")
+    full.server = Role.REPLICATION
+    told = []
+    for minutes in (0, 4, 6, 8):
+        pipeline.note_full(planned, RUN_ID, full, NOW + timedelta(minutes=minutes))
+        with pipeline.ledger_transaction(planned) as connection:
+            found = [one.check for one in ledger.findings(connection, RUN_ID)]
+            waiting = ledger.due_notifications(connection, NOW + timedelta(hours=1))
+        assert found == ["server_full"]
+        told.append([one.title for one in waiting if one.run_id == RUN_ID])
+    title = "dental_etl: the replication database has no free connection for us"
+    assert told == [[], [], [title], [title]]
 
 
 def test_a_full_server_is_told_from_one_that_is_away(sandbox: Sandbox, sandbox_settings: Settings) -> None:

@@ -53,11 +53,21 @@ def add_findings(connection: Connection, run_id: str, found: Iterable[Finding]) 
 
 
 @database_errors(Role.ANALYTICS)
-def add_common_finding(connection: Connection, run_id: str, found: Finding) -> None:
-    """Record what many processes find at the same time; it stands there once."""
+def add_common_finding(connection: Connection, run_id: str, found: Finding, now: datetime) -> datetime:
+    """Record what many processes find, again and again; it stands there once. Return when it was found first."""
     one_at_a_time = select(tables.run.c.run_id).where(tables.run.c.run_id == run_id)
     connection.execute(one_at_a_time.with_for_update(key_share=True))
-    add_findings(connection, run_id, [found])
+    columns = tables.finding.c
+    first: datetime | None = connection.execute(
+        select(func.min(columns.found_at)).where(
+            columns.run_id == run_id, columns.check_name == found.check, columns.message == found.message
+        )
+    ).scalar()
+    if first is not None:
+        return first
+    row = {"run_id": run_id, "check_name": found.check, "severity": found.severity, "table_name": found.table}
+    connection.execute(insert(tables.finding).values({**row, "message": found.message, "found_at": now}))
+    return now
 
 
 @database_errors(Role.ANALYTICS)
