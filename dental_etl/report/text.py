@@ -82,7 +82,7 @@ def _unchanged(report: RunReport) -> str:
     if not report.unchanged:
         return ""
     tables = counted(len(report.unchanged), "table was", "tables were")
-    return f" {tables} unchanged and not read, which {duration(report.unchanged_seconds)} of that told."
+    return f" {tables} unchanged and not read; to know that took {duration(report.unchanged_seconds)} of it."
 
 
 def _failures(report: RunReport) -> Iterator[str]:

@@ -87,7 +87,9 @@ def test_a_clinic_that_did_not_change_is_told_by_one_look(nights: Nights) -> Non
 
 
 def test_the_message_says_how_many_did_not_change_and_what_it_took(nights: Nights) -> None:
-    assert "4 tables were unchanged and not read, which 0" in to_text(nights.play(is_analyzed=False))
+    assert "4 tables were unchanged and not read; to know that took 0" in to_text(
+        nights.play(is_analyzed=False)
+    )
 
 
 def test_the_end_is_that_of_a_turn(nights: Nights) -> None:
